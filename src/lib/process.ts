@@ -1,0 +1,191 @@
+import { execa } from 'execa';
+import { AgentError, isErrno } from './errors.js';
+
+/**
+ * Marks every child of ours in its environment, so that the next run finds orphans of a killed agent
+ * (see state/orphans.ts). The value is the state file's path: agents of other repositories are left alone.
+ */
+export const CHILD_MARK = 'SLAVE_SYNC_CHILD_OF';
+
+export interface RunOptions {
+  readonly cwd?: string;
+  /** Added to the inherited environment; `undefined` removes a variable. The only way to hand over a secret. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly signal?: AbortSignal | undefined;
+  /** The whole group gets TERM after this many milliseconds, and KILL after `graceMs` more. */
+  readonly timeoutMs?: number;
+  readonly graceMs?: number;
+  readonly input?: string | Uint8Array;
+  /** Called with each line of stdout as it comes; stdout is then not collected. */
+  readonly onLine?: (line: string) => void;
+  /** The same for stderr, which is still collected. */
+  readonly onErrorLine?: (line: string) => void;
+  /** Exit codes that are no failure; [0] unless said otherwise. */
+  readonly okCodes?: readonly number[];
+}
+
+export interface RunResult {
+  readonly stdout: Buffer;
+  readonly stderr: string;
+  readonly exitCode: number;
+}
+
+const MAX_BUFFER = 512 * 1024 * 1024;
+
+/**
+ * Runs an external program to its end: arguments as an array and no shell, in a process group of its own, so that its
+ * children end with it. Throws AgentError: 'command-failed' (exit code or signal, with the end of stderr), 'timed-out',
+ * 'cancelled' (signal aborted), 'command-failed' with a hint when the program is not installed.
+ */
+export async function run(
+  file: string,
+  args: readonly string[],
+  options: RunOptions = {},
+): Promise<RunResult> {
+  options.signal?.throwIfAborted();
+  const child = execa(file, args, {
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    env: options.env ?? {},
+    detached: true,
+    reject: false,
+    encoding: 'buffer',
+    stripFinalNewline: false,
+    maxBuffer: MAX_BUFFER,
+    ...(options.input === undefined ? { stdin: 'ignore' } : { input: options.input }),
+    ...(options.onLine ? { buffer: { stdout: false, stderr: true } } : {}),
+  });
+  const ending = endGroup(child.pid, options);
+  if (options.onLine) readLines(child.stdout, options.onLine);
+  if (options.onErrorLine) readLines(child.stderr, options.onErrorLine);
+  const result = await child.finally(ending.stop);
+  const stderr = Buffer.from(result.stderr).toString('utf8');
+  const name = file.split('/').at(-1) ?? file;
+  if (isErrno(result.cause, 'ENOENT') || result.code === 'ENOENT')
+    throw new AgentError('command-failed', `${name} is not installed`, {
+      retry: 'final',
+      hint: `Install ${name}, or put it on the PATH of this service.`,
+      cause: result,
+    });
+  if (ending.why() === 'timeout')
+    throw new AgentError('timed-out', `${name} took longer than ${options.timeoutMs ?? 0} ms`, {
+      retry: 'transient',
+      cause: result,
+    });
+  if (ending.why() === 'cancelled')
+    throw new AgentError('cancelled', `${name} was stopped`, { retry: 'transient' });
+  if (result.exitCode === undefined || !(options.okCodes ?? [0]).includes(result.exitCode)) {
+    const how = result.signal
+      ? `was ended by ${result.signal}`
+      : `exited with ${result.exitCode ?? 'an error'}`;
+    throw new CommandFailed(
+      `${name} ${how}: ${tail(stderr === '' ? (result.originalMessage ?? 'no message') : stderr)}`,
+      {
+        exitCode: result.exitCode,
+        stderr,
+      },
+    );
+  }
+  return { stdout: Buffer.from(result.stdout), stderr, exitCode: result.exitCode };
+}
+
+/** A program that ran and failed; callers that know its exit codes classify it further. */
+export class CommandFailed extends AgentError {
+  readonly exitCode: number | undefined;
+  readonly stderr: string;
+
+  constructor(message: string, facts: { readonly exitCode: number | undefined; readonly stderr: string }) {
+    super('command-failed', message, { retry: 'transient' });
+    this.exitCode = facts.exitCode;
+    this.stderr = facts.stderr;
+  }
+}
+
+export interface Server {
+  readonly pid: number;
+  readonly stdin: NodeJS.WritableStream;
+  readonly stdout: NodeJS.ReadableStream;
+  /** The end of what it wrote to stderr so far. */
+  stderr(): string;
+  /** Closes stdin, waits for the exit, ends the group when that takes too long. */
+  stop(): Promise<void>;
+  readonly exited: Promise<number | undefined>;
+}
+
+/** Starts a program that is talked to over its pipes (Mercurial's command server, `git cat-file --batch`). */
+export function start(file: string, args: readonly string[], options: RunOptions = {}): Server {
+  const child = execa(file, args, {
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    env: options.env ?? {},
+    detached: true,
+    reject: false,
+    encoding: 'buffer',
+    stdin: 'pipe',
+    buffer: false,
+  });
+  let stderr = '';
+  child.stderr.on('data', (chunk: Buffer) => (stderr = (stderr + chunk.toString('utf8')).slice(-16_384)));
+  const ending = endGroup(child.pid, options);
+  const exited = child.finally(ending.stop).then((result) => result.exitCode);
+  return {
+    pid: child.pid ?? 0,
+    stdin: child.stdin,
+    stdout: child.stdout,
+    stderr: () => stderr,
+    exited,
+    stop: async () => {
+      child.stdin.end();
+      const timer = setTimeout(() => killGroup(child.pid, 'SIGTERM'), 2_000);
+      await exited.finally(() => clearTimeout(timer));
+    },
+  };
+}
+
+/** Sends a signal to a process group; a group that is gone is no error. */
+export function killGroup(pid: number | undefined, signal: NodeJS.Signals): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, signal);
+  } catch (error) {
+    if (!isErrno(error, 'ESRCH')) throw error;
+  }
+}
+
+/** The last lines of a program's output, short enough for a message. */
+export function tail(text: string, limit = 2_000): string {
+  const trimmed = text.trim();
+  return trimmed.length <= limit ? trimmed : `… ${trimmed.slice(-limit)}`;
+}
+
+function endGroup(pid: number | undefined, options: RunOptions) {
+  let reason: 'timeout' | 'cancelled' | undefined;
+  let killer: NodeJS.Timeout | undefined;
+  const end = (why: 'timeout' | 'cancelled'): void => {
+    reason ??= why;
+    killGroup(pid, 'SIGTERM');
+    killer ??= setTimeout(() => killGroup(pid, 'SIGKILL'), options.graceMs ?? 5_000);
+  };
+  const onAbort = (): void => end('cancelled');
+  const timer =
+    options.timeoutMs === undefined ? undefined : setTimeout(() => end('timeout'), options.timeoutMs);
+  options.signal?.addEventListener('abort', onAbort, { once: true });
+  return {
+    why: () => reason,
+    stop: () => {
+      clearTimeout(timer);
+      clearTimeout(killer);
+      options.signal?.removeEventListener('abort', onAbort);
+    },
+  };
+}
+
+function readLines(stream: NodeJS.ReadableStream, onLine: (line: string) => void): void {
+  let rest = '';
+  stream.on('data', (chunk: Buffer) => {
+    const lines = (rest + chunk.toString('utf8')).split(/\r\n|\n|\r/);
+    rest = lines.pop() ?? '';
+    lines.forEach(onLine);
+  });
+  stream.on('end', () => {
+    if (rest !== '') onLine(rest);
+  });
+}
