@@ -85,7 +85,11 @@ export async function run(
       },
     );
   }
-  return { stdout: Buffer.from(result.stdout), stderr, exitCode: result.exitCode };
+  return {
+    stdout: options.onLine ? Buffer.alloc(0) : Buffer.from(result.stdout),
+    stderr,
+    exitCode: result.exitCode,
+  };
 }
 
 /** A program that ran and failed; callers that know its exit codes classify it further. */
