@@ -1,0 +1,72 @@
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import Database from 'libsql';
+import { AgentError, messageOf } from '../lib/errors.js';
+
+export interface LockHolder {
+  readonly pid: number;
+  readonly command: string;
+  readonly since: string;
+}
+
+export interface RunLock {
+  /** Aborted when the lock is lost (its file was removed or replaced): the work has to stop. */
+  readonly lost: AbortSignal;
+  release(): void;
+}
+
+const CHECK_MS = 1_000;
+
+/**
+ * Takes the exclusive lock of this record, without waiting. SQLite's exclusive transaction on a small database of its
+ * own dies with its holder, also after kill -9, so a stale lock cannot exist.
+ * Throws AgentError 'locked' naming the holder and since when.
+ */
+export function acquireLock(folder: string, holder: LockHolder): RunLock {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const file = join(folder, 'lock.db');
+  const database = new Database(file, { timeout: 0 });
+  try {
+    database.exec('BEGIN EXCLUSIVE');
+  } catch (error) {
+    database.close();
+    if (!/locked|busy/i.test(messageOf(error))) throw error;
+    const other = readHolder(folder);
+    throw new AgentError(
+      'locked',
+      other
+        ? `another run holds the lock: ${other.command} (process ${other.pid}) since ${other.since}`
+        : 'another run holds the lock',
+      { retry: 'transient', hint: 'Wait until it has finished; `slave-sync status` shows what it does.' },
+    );
+  }
+  writeFileSync(join(folder, 'lock.json'), JSON.stringify(holder), { mode: 0o600 });
+  const inode = statSync(file).ino;
+  const lost = new AbortController();
+  const timer = setInterval(() => {
+    if (inodeOf(file) === inode) return;
+    clearInterval(timer);
+    lost.abort(new AgentError('cancelled', `the lock ${file} was removed: stopping`, { retry: 'transient' }));
+  }, CHECK_MS);
+  timer.unref();
+  return {
+    lost: lost.signal,
+    release: () => {
+      clearInterval(timer);
+      database.close();
+    },
+  };
+}
+
+/** Who holds the lock, or held it last. */
+export function readHolder(folder: string): LockHolder | undefined {
+  try {
+    return JSON.parse(readFileSync(join(folder, 'lock.json'), 'utf8')) as LockHolder;
+  } catch {
+    return undefined;
+  }
+}
+
+function inodeOf(file: string): number | undefined {
+  return statSync(file, { throwIfNoEntry: false })?.ino;
+}
