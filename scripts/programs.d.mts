@@ -1,0 +1,2 @@
+export function which(name: string): string | undefined;
+export function postgresBin(): string | undefined;
