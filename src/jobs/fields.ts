@@ -1,0 +1,93 @@
+import { z } from 'zod';
+
+/**
+ * The pieces that task files are made of. What is refused here never reaches a database, a server or a file system;
+ * the adapters quote and check again.
+ */
+
+const CONTROL = /\p{Cc}/u;
+
+/** Why this can be no name of a layer, a workspace, a schema or a style; undefined when it can. */
+export function nameProblem(name: string): string | undefined {
+  if (name === '') return 'is empty';
+  if (Buffer.byteLength(name) > 63) return 'is longer than 63 bytes, which PostgreSQL would cut';
+  if (CONTROL.test(name)) return 'has a control character';
+  if (!name.isWellFormed()) return 'is no valid Unicode';
+  if (/[/\\%]/.test(name)) return 'has a "/", "\\" or "%", which no GeoServer address can hold';
+  if (name.startsWith('-')) return 'starts with "-"';
+  if (name === '.' || name.includes('..')) return 'is or has ".."';
+  if (name.trim() !== name) return 'starts or ends with a space';
+  return undefined;
+}
+
+export const name = z.string().superRefine((value, context) => {
+  const problem = nameProblem(value);
+  if (problem !== undefined)
+    context.addIssue({ code: 'custom', message: `${JSON.stringify(value)} ${problem}` });
+});
+
+/** Free text for people: no NUL, which neither PostgreSQL nor XML can hold. */
+export const text = z
+  .string()
+  .refine((value) => value.isWellFormed(), 'is no valid Unicode')
+  .transform((value) => value.replace(/[^\P{Cc}\t\n\r]/gu, ''));
+
+export const md5 = z
+  .string()
+  .regex(/^[0-9a-fA-F]{32}$/, 'is no md5 sum (32 hex digits)')
+  .transform((value) => value.toLowerCase());
+
+export const fileReference = z.object({ file: z.string().min(1), md5 });
+
+/** [minx, miny, maxx, maxy], as a list or as a string that holds one in JSON. */
+export const box = z
+  .preprocess((value, context) => {
+    if (typeof value !== 'string') return value;
+    try {
+      return JSON.parse(value) as unknown;
+    } catch {
+      context.addIssue({ code: 'custom', message: 'is a string that holds no JSON list' });
+      return z.NEVER;
+    }
+  }, z.array(z.coerce.number()).length(4))
+  .transform(([minX = 0, minY = 0, maxX = 0, maxY = 0]) => ({ minX, minY, maxX, maxY }));
+
+/** A list, or a string split at "," and ";". */
+export const keywords = z
+  .union([z.array(text), z.string().transform((value) => value.split(/[,;]/))])
+  .transform((list) => [...new Set(list.map((word) => word.trim()).filter((word) => word !== ''))]);
+
+export const style = z.object({
+  file: z.string().min(1).optional(),
+  md5: md5.optional(),
+  default: z.boolean().default(false),
+});
+
+/** Style names of one layer: "builtin" is the layer's own, others are `{layer}.{style}`. */
+export const styles = z.record(name, style);
+
+export const authLevel = z.coerce.number().int().min(-1).max(2);
+
+/** Loose object of settings, whose values are strings, numbers, booleans or deeper. */
+export const settings = z.record(z.string(), z.unknown());
+
+/** Keys every layer of every kind has. */
+export const layer = {
+  workspace: name,
+  name,
+  title: text.optional(),
+  abstract: text.optional(),
+  keywords: keywords.default([]),
+  applications: keywords.default([]),
+  auth_level: authLevel.optional(),
+  bbox: box.nullish(),
+  crs: z
+    .string()
+    .regex(/^[A-Za-z]+:\d+$/, 'is no code like EPSG:4326')
+    .nullish(),
+  override_bbox: z.boolean().default(false),
+  spatial_data: z.boolean().default(true),
+  sync_geoserver_data: z.boolean().default(true),
+  geoserver_setting: settings.default({}),
+  preview_path: z.string().optional(),
+};

@@ -1,0 +1,24 @@
+import type { Spec } from './kind.js';
+
+/** One task file × action, ready to be planned. */
+export interface Job {
+  /** Path of the task file in the state repository. */
+  readonly path: string;
+  readonly channel: string;
+  readonly kind: string;
+  readonly action: string;
+  readonly identity: string;
+  readonly name: string;
+  /** Distinguishes revisions of the task file: a task that is done for this key is not done again. */
+  readonly key: string;
+  /** The merged, checked task file. */
+  readonly spec: Spec;
+  /** Types of the tasks, in order. */
+  readonly tasks: readonly string[];
+}
+
+/** A file at the master with its checksum, as task files refer to it. */
+export interface FileReference {
+  readonly file: string;
+  readonly md5: string;
+}

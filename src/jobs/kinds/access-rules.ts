@@ -1,0 +1,13 @@
+import { z } from 'zod';
+import { defineKind } from '../kind.js';
+
+/** GeoServer's layer security, one file for the whole server. */
+export default defineKind({
+  name: 'access_rules',
+  place: { file: 'layers.properties', within: 'channel' },
+  skip: 'rules',
+  actions: { publish: { schema: z.object({ text: z.string() }), tasks: ['update_access_rules'] } },
+  identityOf: () => 'access_rules',
+  nameOf: () => 'layers.properties',
+  removable: false,
+});

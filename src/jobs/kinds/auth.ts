@@ -1,0 +1,13 @@
+import { z } from 'zod';
+import { defineKind } from '../kind.js';
+
+/** Roles of the cluster, as SQL in parts, each for the database that a `\\connect` line names. */
+export default defineKind({
+  name: 'auth',
+  place: { file: 'slave_roles.sql', within: 'root' },
+  skip: 'auth',
+  actions: { publish: { schema: z.object({ text: z.string() }), tasks: ['update_auth'] } },
+  identityOf: () => 'auth',
+  nameOf: () => 'slave_roles.sql',
+  removable: false,
+});

@@ -1,0 +1,61 @@
+import { z } from 'zod';
+import { layer, name, styles } from '../fields.js';
+import { defineKind, type Spec } from '../kind.js';
+
+const common = {
+  ...layer,
+  datastore: name.optional(),
+  schema: name.nullish(),
+  table: name.nullish(),
+  viewsql: z.string().nullish(),
+  spatial_column: z.string().nullish(),
+  spatial_type: z.string().nullish(),
+  styles: styles.default({}),
+  default_style: name.nullish(),
+};
+
+/** Older masters name the store `store`. */
+const withStore = (raw: unknown): Spec => {
+  const spec = raw as Spec;
+  return { ...spec, datastore: spec['datastore'] ?? spec['store'] };
+};
+
+const publish = z.preprocess(
+  withStore,
+  z.object({ ...common, datastore: name }).refine((spec) => Boolean(spec.table) !== Boolean(spec.viewsql), {
+    path: ['table'],
+    message: 'give either table or viewsql',
+  }),
+);
+
+/** A layer over a table or an SQL view of a live store; nothing is restored. */
+export default defineKind({
+  name: 'live_layer',
+  place: { folder: 'live_layers' },
+  filter: 'feature',
+  actions: {
+    publish: {
+      schema: publish,
+      tasks: [
+        'fetch_styles',
+        'create_workspace',
+        'update_styles',
+        'update_live_feature_type',
+        'update_layer',
+        'remove_lost_styles',
+        'update_tile_layer',
+        'empty_tiles',
+        'purge_cdn',
+        'update_preview',
+      ],
+    },
+    remove: {
+      schema: z.preprocess(withStore, z.object({ ...common, datastore: name })),
+      tasks: ['remove_live_feature_type', 'remove_styles', 'purge_cdn'],
+    },
+    empty_gwc: { schema: z.object({ workspace: name, name }), tasks: ['empty_tiles', 'purge_cdn'] },
+  },
+  identityOf: (spec) => `layer:${String(spec['workspace'])}:${String(spec['name'])}`,
+  nameOf: (spec) => String(spec['name']),
+  removable: true,
+});

@@ -1,0 +1,28 @@
+import { z } from 'zod';
+import { name, settings } from '../fields.js';
+import { defineKind } from '../kind.js';
+
+const remove = { workspace: name, name, sync_geoserver_data: z.boolean().default(true) };
+
+const publish = z.object({
+  ...remove,
+  capability_url: z.url({ protocol: /^https?$/, error: 'is no http or https address' }),
+  username: z.string().nullish(),
+  password: z.string().nullish(),
+  geoserver_setting: settings.default({}),
+});
+
+/** A WMS of another server, whose layers are cascaded. */
+export default defineKind({
+  name: 'wms_store',
+  place: { folder: 'wms_stores' },
+  filter: 'wms',
+  actions: {
+    publish: { schema: publish, tasks: ['create_workspace', 'update_wms_store'] },
+    remove: { schema: z.object(remove), tasks: ['remove_wms_store'] },
+  },
+  identityOf: (spec) => `store:${String(spec['workspace'])}:${String(spec['name'])}`,
+  nameOf: (spec) => String(spec['name']),
+  removable: true,
+  secretKeys: ['password'],
+});

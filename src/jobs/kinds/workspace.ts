@@ -1,0 +1,28 @@
+import { z } from 'zod';
+import { authLevel, name } from '../fields.js';
+import { defineKind } from '../kind.js';
+
+/** A workspace: three schemas with their reader role in PostgreSQL, a workspace with its namespace in GeoServer. */
+const publish = z
+  .object({
+    workspace: name.optional(),
+    schema: name,
+    data_schema: name,
+    outdated_schema: name,
+    auth_level: authLevel.default(-1),
+    sync_postgres_data: z.boolean().default(true),
+    sync_geoserver_data: z.boolean().default(true),
+  })
+  .transform((spec) => ({ ...spec, workspace: spec.workspace ?? spec.schema }));
+
+export default defineKind({
+  name: 'workspace',
+  place: { folder: 'workspaces' },
+  filter: 'feature',
+  actions: {
+    publish: { schema: publish, tasks: ['create_extension', 'create_schemas', 'create_workspace'] },
+  },
+  identityOf: (spec) => `workspace:${String(spec['workspace'])}`,
+  nameOf: (spec) => String(spec['workspace']),
+  removable: false,
+});
