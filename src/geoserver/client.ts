@@ -1,0 +1,118 @@
+import * as about from './about.js';
+import type { Box } from './boxes.js';
+import type { Change } from './change.js';
+import * as dataStores from './data-stores.js';
+import * as featureTypes from './feature-types.js';
+import { GridSets } from './grid-sets.js';
+import * as layers from './layers.js';
+import type { Qualified } from './names.js';
+import { Rest, type GeoServerDeps, type GeoServerSettings } from './rest.js';
+import * as styles from './styles.js';
+import * as tileLayers from './tile-layers.js';
+import * as workspaces from './workspaces.js';
+
+export type { Box } from './boxes.js';
+export type { Change } from './change.js';
+export type { GeoServerDeps, GeoServerSettings } from './rest.js';
+export type { PostgisStore } from './data-stores.js';
+export type { FeatureType, FeatureTypeName, SqlView } from './feature-types.js';
+export type { LayerFacts, LayerStyles } from './layers.js';
+export type { Qualified } from './names.js';
+export type { Style } from './styles.js';
+export type { TileLayer } from './tile-layers.js';
+export type { Workspace } from './workspaces.js';
+export { GeoServerError } from './errors.js';
+export { union } from './boxes.js';
+
+/**
+ * One GeoServer, by its REST interface. `ensure…` brings an object into the wanted state: it looks first, writes only
+ * what differs, and says what it did; an object that is as wanted costs one GET. `remove…` takes a missing object as
+ * removed. All may be called at the same time: writes to one object never overtake each other. Nothing is ever
+ * reloaded, reset as a whole, or deleted to be created anew (but for WMS layers, where GeoServer leaves no other way).
+ *
+ * Throws AgentError: 'connection', 'timed-out', 'cancelled', or what GeoServer said, sorted by its text
+ * (GeoServerError); 'invalid-task-file' (final) for a name that GeoServer cannot address, before any request.
+ */
+export class GeoServer {
+  readonly url: string;
+  readonly #rest: Rest;
+  readonly #gridSets: GridSets;
+
+  constructor(settings: GeoServerSettings, deps: GeoServerDeps) {
+    this.#rest = new Rest(settings, deps);
+    this.#gridSets = new GridSets(this.#rest);
+    this.url = this.#rest.url;
+  }
+
+  version(signal: AbortSignal): Promise<string> {
+    return about.version(this.#rest, signal);
+  }
+
+  ensureWorkspace(workspace: workspaces.Workspace, signal: AbortSignal): Promise<Change> {
+    return workspaces.ensureWorkspace(this.#rest, workspace, signal);
+  }
+
+  ensurePostgisStore(store: dataStores.PostgisStore, signal: AbortSignal): Promise<Change> {
+    return dataStores.ensurePostgisStore(this.#rest, store, signal);
+  }
+
+  removeDataStore(store: Qualified, signal: AbortSignal): Promise<Change> {
+    return dataStores.removeDataStore(this.#rest, store, signal);
+  }
+
+  listFeatureTypes(store: Qualified, signal: AbortSignal): Promise<readonly string[] | undefined> {
+    return dataStores.listFeatureTypes(this.#rest, store, signal);
+  }
+
+  ensureStyle(style: styles.Style, signal: AbortSignal): Promise<Change> {
+    return styles.ensureStyle(this.#rest, style, signal);
+  }
+
+  removeStyle(style: Qualified, signal: AbortSignal): Promise<Change> {
+    return styles.removeStyle(this.#rest, style, signal);
+  }
+
+  ensureFeatureType(featureType: featureTypes.FeatureType, signal: AbortSignal): Promise<Change> {
+    return featureTypes.ensureFeatureType(this.#rest, featureType, signal);
+  }
+
+  removeFeatureType(name: featureTypes.FeatureTypeName, signal: AbortSignal): Promise<Change> {
+    return featureTypes.removeFeatureType(this.#rest, name, signal);
+  }
+
+  featureTypeExists(name: featureTypes.FeatureTypeName, signal: AbortSignal): Promise<boolean> {
+    return featureTypes.featureTypeExists(this.#rest, name, signal);
+  }
+
+  setLayerStyles(layerStyles: layers.LayerStyles, signal: AbortSignal): Promise<Change> {
+    return layers.setLayerStyles(this.#rest, layerStyles, signal);
+  }
+
+  findLayer(name: Qualified, signal: AbortSignal): Promise<layers.LayerFacts | undefined> {
+    return layers.findLayer(this.#rest, name, signal);
+  }
+
+  layerBox(name: Qualified, signal: AbortSignal): Promise<Box | undefined> {
+    return layers.layerBox(this.#rest, name, signal);
+  }
+
+  ensureGridSets(names: readonly string[], signal: AbortSignal): Promise<void> {
+    return this.#gridSets.ensure(names, signal);
+  }
+
+  ensureTileLayer(tileLayer: tileLayers.TileLayer, signal: AbortSignal): Promise<Change> {
+    return tileLayers.ensureTileLayer(this.#rest, this.#gridSets, tileLayer, signal);
+  }
+
+  removeTileLayer(name: Qualified, signal: AbortSignal): Promise<Change> {
+    return tileLayers.removeTileLayer(this.#rest, name, signal);
+  }
+
+  truncateTiles(name: Qualified, signal: AbortSignal): Promise<Change> {
+    return tileLayers.truncateTiles(this.#rest, name, signal);
+  }
+
+  close(): void {
+    this.#rest.close();
+  }
+}

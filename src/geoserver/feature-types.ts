@@ -1,0 +1,207 @@
+import { fromJson, LAT_LON, sameBox, toJson, type Box } from './boxes.js';
+import { converge, type Change } from './change.js';
+import { errorOf, bodyText } from './errors.js';
+import { at, list, listOfTexts, sameList, sameSet, text } from './json.js';
+import { path, type Qualified } from './names.js';
+import { parseJson, type Rest } from './rest.js';
+
+export interface SqlView {
+  /** One SELECT; a `;` at its end is taken off, since GeoServer refuses it. */
+  readonly sql: string;
+  readonly geometry?: { readonly name: string; readonly type: string; readonly srid: number };
+}
+
+export interface FeatureTypeName extends Qualified {
+  readonly store: string;
+}
+
+export interface FeatureType extends FeatureTypeName {
+  /** The table or view in the store's schema; with `sqlView` the name of that view inside GeoServer. */
+  readonly nativeName: string;
+  readonly title: string;
+  readonly abstract: string;
+  readonly keywords: readonly string[];
+  /** For instance `EPSG:4326`, and really that of the data. Without it GeoServer decides (tables without geometry). */
+  readonly srs?: string;
+  /** In `srs`. Without boxes GeoServer scans the table for them while everything else waits. */
+  readonly nativeBox?: Box;
+  /** In degrees, EPSG:4326. */
+  readonly latLonBox?: Box;
+  readonly sqlView?: SqlView;
+  /** The columns that the table has now: when GeoServer knows others, it is made to read them again. */
+  readonly columns?: readonly string[];
+  /** Makes GeoServer read the columns again in any case, for a change of type. */
+  readonly rereadColumns?: boolean;
+  /** The caller knows of no such layer: it is created without looking first, which saves a request. */
+  readonly likelyNew?: boolean;
+}
+
+const VIEW_KEY = 'JDBC_VIRTUAL_TABLE';
+
+/**
+ * Publishes a table, view or SQL view, or updates it in place: the layer is never away, and keeps its styles, its
+ * groups and its tiles. Throws GeoServerError, among others 'not-published-yet' when the table does not exist and
+ * 'conflict' (final) when another store of the workspace has a layer of that name.
+ */
+export function ensureFeatureType(rest: Rest, wanted: FeatureType, signal: AbortSignal): Promise<Change> {
+  let likelyNew = wanted.likelyNew === true;
+  return rest.alone(wanted, signal, () =>
+    converge(async () => {
+      const current = likelyNew ? 'missing' : await read(rest, wanted, signal);
+      likelyNew = false;
+      if (current === 'missing') {
+        const json = { featureType: bodyOf(undefined, wanted) };
+        await rest.write({ method: 'POST', path: parentPath(wanted), json }, signal);
+        return 'created';
+      }
+      if (current !== 'broken' && isSame(current, wanted)) {
+        if (wanted.rereadColumns !== true && hasColumns(current, wanted)) return 'unchanged';
+        await rest.write({ method: 'POST', path: itemPath(wanted, '/reset') }, signal);
+        return 'updated';
+      }
+      const json = { featureType: bodyOf(current === 'broken' ? undefined : current, wanted) };
+      await rest.write(
+        { method: 'PUT', path: `${itemPath(wanted, '.json')}?${recalculation(wanted)}`, json },
+        signal,
+      );
+      return 'updated';
+    }, signal),
+  );
+}
+
+/** Removes the feature type with its layer and tiles. A member of a layer group is refused: 'conflict'. */
+export function removeFeatureType(rest: Rest, name: FeatureTypeName, signal: AbortSignal): Promise<Change> {
+  return rest.alone(name, signal, () =>
+    converge(
+      async () =>
+        (await rest.delete(`${itemPath(name, '.json')}?recurse=true`, signal)) ? 'removed' : 'unchanged',
+      signal,
+    ),
+  );
+}
+
+export async function featureTypeExists(
+  rest: Rest,
+  name: FeatureTypeName,
+  signal: AbortSignal,
+): Promise<boolean> {
+  return (await read(rest, name, signal)) !== 'missing';
+}
+
+/**
+ * `broken`: it exists, but its table or its SQL does not work any more, so that GeoServer cannot show it; a PUT with
+ * working ones mends it.
+ */
+async function read(rest: Rest, name: FeatureTypeName, signal: AbortSignal): Promise<unknown> {
+  const address = `${itemPath(name, '.json')}?quietOnNotFound=true`;
+  const response = await rest.getAny(address, signal, 'application/json');
+  if (response.status === 404) return 'missing';
+  if (response.status === 200) return at(parseJson(response.body, address), 'featureType');
+  if (bodyText(response).includes('Could not get native attributes')) return 'broken';
+  throw errorOf(response, `GET feature type ${name.workspace}:${name.name}`);
+}
+
+function isSame(current: unknown, wanted: FeatureType): boolean {
+  return (
+    at(current, 'enabled') === true &&
+    at(current, 'nativeName') === wanted.nativeName &&
+    text(at(current, 'title')) === wanted.title &&
+    text(at(current, 'abstract')) === wanted.abstract &&
+    hasKeywords(current, wanted) &&
+    (wanted.srs === undefined || at(current, 'srs') === wanted.srs) &&
+    hasBox(current, 'nativeBoundingBox', wanted.nativeBox) &&
+    hasBox(current, 'latLonBoundingBox', wanted.latLonBox) &&
+    hasView(current, wanted)
+  );
+}
+
+/** A new feature type without keywords gets two of its own, which are left to it. */
+function hasKeywords(current: unknown, wanted: FeatureType): boolean {
+  const actual = listOfTexts(at(current, 'keywords', 'string'));
+  if (wanted.keywords.length === 0 && sameList(actual, ['features', wanted.nativeName])) return true;
+  return sameList(actual, wanted.keywords);
+}
+
+function hasBox(current: unknown, key: string, wanted: Box | undefined): boolean {
+  return wanted === undefined || sameBox(fromJson(at(current, key)), wanted);
+}
+
+function hasView(current: unknown, wanted: FeatureType): boolean {
+  const actual = metadataOf(current).find((entry) => at(entry, '@key') === VIEW_KEY);
+  if (actual === undefined || wanted.sqlView === undefined) return actual === wanted.sqlView;
+  const table = at(actual, 'virtualTable');
+  const geometry = wanted.sqlView.geometry;
+  return (
+    // GeoServer adds a line break at the end.
+    text(at(table, 'sql')).trim() === cleanSql(wanted.sqlView.sql) &&
+    (geometry === undefined ||
+      (at(table, 'geometry', 'name') === geometry.name &&
+        at(table, 'geometry', 'type') === geometry.type &&
+        Number(at(table, 'geometry', 'srid')) === geometry.srid))
+  );
+}
+
+function hasColumns(current: unknown, wanted: FeatureType): boolean {
+  if (wanted.columns === undefined) return true;
+  const actual = list(at(current, 'attributes', 'attribute')).map((attribute) => text(at(attribute, 'name')));
+  // Without "Expose primary keys" the key's columns are not among them, so those may be missing.
+  return sameSet(actual, wanted.columns);
+}
+
+/**
+ * Every field of ours. Metadata are replaced whole, so they are sent only when the SQL view among them changes, and
+ * then with everybody else's.
+ */
+function bodyOf(current: unknown, wanted: FeatureType): object {
+  const others = metadataOf(current).filter((entry) => at(entry, '@key') !== VIEW_KEY);
+  const view = wanted.sqlView === undefined ? [] : [viewOf(wanted.nativeName, wanted.sqlView)];
+  const metadata = { metadata: { entry: [...others, ...view] } };
+  const replaceMetadata = current === undefined ? view.length > 0 : !hasView(current, wanted);
+  return {
+    name: wanted.name,
+    nativeName: wanted.nativeName,
+    title: wanted.title,
+    abstract: wanted.abstract,
+    keywords: wanted.keywords.length === 0 ? {} : { string: wanted.keywords },
+    enabled: true,
+    ...(wanted.srs === undefined ? {} : { srs: wanted.srs }),
+    ...(wanted.nativeBox === undefined
+      ? {}
+      : { nativeBoundingBox: toJson(wanted.nativeBox, wanted.srs ?? LAT_LON) }),
+    ...(wanted.latLonBox === undefined ? {} : { latLonBoundingBox: toJson(wanted.latLonBox, LAT_LON) }),
+    ...(replaceMetadata ? metadata : {}),
+  };
+}
+
+function viewOf(name: string, view: SqlView): object {
+  const geometry = view.geometry === undefined ? {} : { geometry: view.geometry };
+  return { '@key': VIEW_KEY, virtualTable: { name, sql: cleanSql(view.sql), escapeSql: false, ...geometry } };
+}
+
+function cleanSql(sql: string): string {
+  return sql.trim().replace(/[;\s]+$/, '');
+}
+
+/**
+ * Boxes that are given are to be kept: without the parameter a changed native box would make GeoServer derive the
+ * other one from it. Boxes that are not given are to be computed for the new table or SQL.
+ */
+function recalculation(wanted: FeatureType): string {
+  const missing = [
+    ...(wanted.nativeBox === undefined ? ['nativebbox'] : []),
+    ...(wanted.latLonBox === undefined ? ['latlonbbox'] : []),
+  ];
+  return new URLSearchParams({ recalculate: missing.length === 0 ? 'none' : missing.join(',') }).toString();
+}
+
+function metadataOf(current: unknown): readonly unknown[] {
+  return list(at(current, 'metadata', 'entry'));
+}
+
+function parentPath({ workspace, store }: FeatureTypeName): string {
+  return path`/rest/workspaces/${workspace}/datastores/${store}/featuretypes`;
+}
+
+function itemPath(name: FeatureTypeName, end: '.json' | '/reset'): string {
+  return `${parentPath(name)}${path`/${name.name}`}${end}`;
+}
