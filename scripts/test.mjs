@@ -29,7 +29,8 @@ async function test() {
       add(runsTool(tool, args) ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 });
     }
     say('Running the tests');
-    add(mocha(process.argv.slice(2)));
+    const files = process.argv.slice(2);
+    add(mocha(files.length > 0 ? files : ['test/**/*.test.ts']));
   } catch (error) {
     add({ passed: 0, failed: 1 });
     console.error(`\n${error instanceof Stop ? error.message : error.stack}`);

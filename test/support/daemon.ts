@@ -6,6 +6,8 @@ import { diesWithUs, onExit, type OtherUser } from './temp.js';
 export interface DaemonOptions {
   readonly file: string;
   readonly args: readonly string[];
+  /** Added to the environment. */
+  readonly env?: Readonly<Record<string, string>>;
   /** Where stdout and stderr go. */
   readonly logFile: string;
   /** What ends it when this process ends. */
@@ -30,7 +32,12 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const child = spawn(
     'setpriv',
     [...diesWithUs(options.endSignal.slice(3), options.user), options.file, ...options.args],
-    { detached: true, stdio: ['ignore', log, log], cwd: '/' },
+    {
+      detached: true,
+      stdio: ['ignore', log, log],
+      cwd: '/',
+      env: { ...process.env, ...options.env },
+    },
   );
   closeSync(log);
   child.unref();
@@ -57,7 +64,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 }
 
 /** Asks every few milliseconds, at most `limitMs` long; the last answer. */
-async function until(done: () => boolean | Promise<boolean>, limitMs: number): Promise<boolean> {
+export async function until(done: () => boolean | Promise<boolean>, limitMs: number): Promise<boolean> {
   const end = Date.now() + limitMs;
   while (!(await done())) {
     if (Date.now() > end) return false;
