@@ -4,13 +4,14 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { postgresBin } from '../../scripts/programs.mjs';
 import { run } from '../../src/lib/process.js';
-import { startDaemon, type Daemon } from './daemon.js';
+import { startDaemon, until, type Daemon } from './daemon.js';
 import { freePort } from './port.js';
 import { tempDir, type OtherUser } from './temp.js';
 
 const HOST = '127.0.0.1';
 const SUPERUSER = 'postgres';
 const TEMPLATE = 'template_postgis';
+const RECOVERY_MS = 30_000;
 
 export type Row = Record<string, unknown>;
 
@@ -42,6 +43,8 @@ export interface TestCluster {
   start(): Promise<void>;
   /** kill -9 of one server process; the server then ends all the others and recovers. */
   killBackend(pid: number): void;
+  /** Waits until it takes connections again. */
+  ready(): Promise<void>;
 }
 
 let cluster: Promise<TestCluster> | undefined;
@@ -75,6 +78,14 @@ async function createCluster(): Promise<TestCluster> {
 
   const connect = (port: number, database: string, as = { user: SUPERUSER, password }): Promise<pg.Client> =>
     connected(new pg.Client({ host: HOST, port, database, ...as }));
+  const answers = async (port: number): Promise<boolean> => {
+    try {
+      await (await connect(port, 'postgres')).end();
+      return true;
+    } catch {
+      return false;
+    }
+  };
   const startOn = (port: number): Promise<Daemon> =>
     startDaemon({
       file: join(binDir, 'postgres'),
@@ -82,14 +93,7 @@ async function createCluster(): Promise<TestCluster> {
       logFile,
       endSignal: 'SIGQUIT',
       user,
-      ready: async () => {
-        try {
-          await (await connect(port, 'postgres')).end();
-          return true;
-        } catch {
-          return false;
-        }
-      },
+      ready: () => answers(port),
     });
 
   let port = await freePort();
@@ -123,6 +127,9 @@ async function createCluster(): Promise<TestCluster> {
       daemon = await startOn(port);
     },
     killBackend: (pid) => process.kill(pid, 'SIGKILL'),
+    ready: async () => {
+      if (!(await until(() => answers(port), RECOVERY_MS))) throw new Error('PostgreSQL does not come back');
+    },
   };
 }
 

@@ -1,0 +1,40 @@
+import { expect } from 'chai';
+import { spawn } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { until } from './daemon.js';
+
+describe('the rig', () => {
+  for (const signal of ['SIGTERM', 'SIGKILL'] as const)
+    it(`leaves no process and no file behind after ${signal}`, async () => {
+      const fixture = fileURLToPath(new URL('fixtures/hold.ts', import.meta.url));
+      const child = spawn(process.execPath, ['--import', 'tsx', fixture], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      const folder = await new Promise<string>((resolve) =>
+        child.stdout.once('data', (line: Buffer) => resolve(line.toString('utf8').trim())),
+      );
+      expect(processesOf(folder)).to.have.length.at.least(2);
+
+      child.kill(signal);
+
+      const gone = (): boolean => processesOf(folder).length === 0 && !existsSync(folder);
+      expect(await until(gone, 10_000), processesOf(folder).join('\n')).to.be.true;
+    });
+});
+
+/** The command lines of all processes that name this folder. */
+function processesOf(folder: string): string[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map((pid) => commandLine(pid))
+    .filter((line) => line.includes(folder));
+}
+
+function commandLine(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+  } catch {
+    return '';
+  }
+}
