@@ -287,7 +287,9 @@ function unique<T>(items: readonly T[]): readonly T[] {
   return [...new Set(items)];
 }
 
-/** An optional property: `{}` when there is no value, as exactOptionalPropertyTypes wants it. */
-function present<K extends string, V>(key: K, value: V | undefined): Readonly<Partial<Record<K, V>>> {
-  return value === undefined ? {} : ({ [key]: value } as Record<K, V>);
+/** An optional property: absent when there is no value, as exactOptionalPropertyTypes wants it. */
+function present<K extends string, V>(key: K, value: V | undefined): Partial<Record<K, V>> {
+  const property: Partial<Record<K, V>> = {};
+  if (value !== undefined) property[key] = value;
+  return property;
 }
