@@ -1,4 +1,5 @@
-import { execa } from 'execa';
+import { StringDecoder } from 'node:string_decoder';
+import { execa, type ResultPromise } from 'execa';
 import { AgentError, isErrno } from './errors.js';
 
 /**
@@ -31,6 +32,7 @@ export interface RunResult {
 }
 
 const MAX_BUFFER = 512 * 1024 * 1024;
+const PIPES_AFTER_EXIT_MS = 2_000;
 
 /**
  * Runs an external program to its end: arguments as an array and no shell, in a process group of its own, so that its
@@ -55,6 +57,7 @@ export async function run(
     ...(options.onLine ? { buffer: { stdout: false, stderr: true } } : {}),
   });
   const ending = endGroup(child.pid, options);
+  letGoAfterExit(child);
   if (options.onLine) readLines(child.stdout, options.onLine);
   if (options.onErrorLine) readLines(child.stderr, options.onErrorLine);
   const result = await child.finally(ending.stop);
@@ -129,6 +132,7 @@ export function start(file: string, args: readonly string[], options: RunOptions
   let stderr = '';
   child.stderr.on('data', (chunk: Buffer) => (stderr = (stderr + chunk.toString('utf8')).slice(-16_384)));
   const ending = endGroup(child.pid, options);
+  letGoAfterExit(child);
   const exited = child.finally(ending.stop).then((result) => result.exitCode);
   return {
     pid: child.pid ?? 0,
@@ -182,10 +186,26 @@ function endGroup(pid: number | undefined, options: RunOptions) {
   };
 }
 
+/**
+ * A program's background children (ssh with ControlPersist, an orphaned hook) inherit its pipes and may hold them for
+ * hours: once it has exited, what it wrote is read, and nobody else's end is waited for.
+ */
+function letGoAfterExit(child: ResultPromise): void {
+  child.once('exit', () => {
+    const timer = setTimeout(() => {
+      child.stdout?.destroy();
+      child.stderr?.destroy();
+    }, PIPES_AFTER_EXIT_MS);
+    child.once('close', () => clearTimeout(timer));
+  });
+}
+
 function readLines(stream: NodeJS.ReadableStream, onLine: (line: string) => void): void {
   let rest = '';
+  // A character of several bytes may be cut between two chunks.
+  const decoder = new StringDecoder('utf8');
   stream.on('data', (chunk: Buffer) => {
-    const lines = (rest + chunk.toString('utf8')).split(/\r\n|\n|\r/);
+    const lines = (rest + decoder.write(chunk)).split(/\r\n|\n|\r/);
     rest = lines.pop() ?? '';
     lines.forEach(onLine);
   });
