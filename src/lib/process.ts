@@ -1,5 +1,6 @@
 import { StringDecoder } from 'node:string_decoder';
-import { execa, type ResultPromise } from 'execa';
+import type { ChildProcess } from 'node:child_process';
+import { execa } from 'execa';
 import { AgentError, isErrno } from './errors.js';
 
 /**
@@ -142,8 +143,11 @@ export function start(file: string, args: readonly string[], options: RunOptions
     exited,
     stop: async () => {
       child.stdin.end();
-      const timer = setTimeout(() => killGroup(child.pid, 'SIGTERM'), 2_000);
-      await exited.finally(() => clearTimeout(timer));
+      const timers = [
+        setTimeout(() => killGroup(child.pid, 'SIGTERM'), 2_000),
+        setTimeout(() => killGroup(child.pid, 'SIGKILL'), 7_000),
+      ];
+      await exited.finally(() => timers.forEach((timer) => clearTimeout(timer)));
     },
   };
 }
@@ -190,7 +194,7 @@ function endGroup(pid: number | undefined, options: RunOptions) {
  * A program's background children (ssh with ControlPersist, an orphaned hook) inherit its pipes and may hold them for
  * hours: once it has exited, what it wrote is read, and nobody else's end is waited for.
  */
-function letGoAfterExit(child: ResultPromise): void {
+function letGoAfterExit(child: Pick<ChildProcess, 'once' | 'stdout' | 'stderr'>): void {
   child.once('exit', () => {
     const timer = setTimeout(() => {
       child.stdout?.destroy();
