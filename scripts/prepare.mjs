@@ -13,7 +13,8 @@ export function prepare() {
   if (isOlder(join(ROOT, 'node_modules/.package-lock.json'), [lock])) {
     requireWritable('node_modules');
     say('Installing the npm packages');
-    if (!runs('npm', ['ci', '--include=dev', '--no-audit', '--no-fund'])) throw new Stop('npm ci failed.');
+    if (!runs('npm', ['ci', '--include=dev', '--ignore-scripts', '--no-audit', '--no-fund']))
+      throw new Stop('npm ci failed.');
   }
   const sources = ['tsconfig.json', 'tsconfig.build.json', 'package-lock.json'].map((name) =>
     join(ROOT, name),
