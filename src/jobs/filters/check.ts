@@ -1,0 +1,325 @@
+import type { SyntaxNode } from '@lezer/common';
+import type { ArithmeticOperator } from './arithmetic.js';
+import { BudgetError, MAX_DEPTH } from './budget.js';
+import { checkGenerator } from './check-generator.js';
+import { readNumber, readString } from './literals.js';
+import { STRING_METHODS } from './strings.js';
+import type { CompareOperator, Comparison, Expression } from './syntax.js';
+import { children, refusal, unwrap } from './tree.js';
+
+const ARITHMETIC: ReadonlySet<string> = new Set([
+  '+',
+  '-',
+  '*',
+  '/',
+  '//',
+  '%',
+  '**',
+] satisfies ArithmeticOperator[]);
+const COMPARE: ReadonlySet<string> = new Set([
+  '==',
+  '!=',
+  '<',
+  '<=',
+  '>',
+  '>=',
+  'in',
+  'not in',
+  'is',
+  'is not',
+] satisfies CompareOperator[]);
+const FUNCTIONS = 'len, any and all';
+const METHODS: ReadonlySet<string> = new Set(['get', ...STRING_METHODS.keys()]);
+
+/** The names that have a value where an expression stands. */
+export type Names = ReadonlySet<string>;
+
+/** Turns the parser's tree into the filter's own and refuses, with FilterError, everything that parseLambda does not list. */
+export class Checker {
+  readonly #source: string;
+  #depth = 0;
+
+  constructor(source: string) {
+    this.#source = source;
+  }
+
+  expression(node: SyntaxNode, names: Names): Expression {
+    if (this.#depth >= MAX_DEPTH) this.refuse(node, `goes deeper than ${MAX_DEPTH} levels`);
+    this.#depth++;
+    try {
+      return this.#convert(unwrap(node), names);
+    } finally {
+      this.#depth--;
+    }
+  }
+
+  #convert(node: SyntaxNode, names: Names): Expression {
+    const span = { from: node.from, to: node.to };
+    const parts = children(node);
+    switch (node.name) {
+      case 'None':
+        return { ...span, type: 'constant', value: null };
+      case 'Boolean':
+        return { ...span, type: 'constant', value: this.text(node) === 'True' };
+      case 'Number':
+        return this.#number(node);
+      case 'String':
+        return { ...span, type: 'constant', value: this.#string(node) };
+      case 'ContinuedString':
+        return { ...span, type: 'constant', value: parts.map((part) => this.#string(part)).join('') };
+      case 'VariableName':
+        return { ...span, type: 'name', name: this.#name(node, names) };
+      case 'ArrayExpression':
+        return { ...span, type: 'list', items: this.#items(node, names) };
+      case 'TupleExpression':
+        return { ...span, type: 'tuple', items: this.#items(node, names) };
+      case 'SetExpression':
+        return { ...span, type: 'set', items: this.#items(node, names) };
+      case 'DictionaryExpression':
+        return { ...span, type: 'dict', entries: this.#entries(node, names) };
+      case 'UnaryExpression':
+        return this.#unary(node, parts, names);
+      case 'BinaryExpression':
+        return this.#binary(node, parts, names);
+      case 'ConditionalExpression': {
+        const [then, , test, , otherwise] = parts;
+        if (then === undefined || test === undefined || otherwise === undefined) return this.refuseNode(node);
+        return {
+          ...span,
+          type: 'conditional',
+          test: this.expression(test, names),
+          then: this.expression(then, names),
+          otherwise: this.expression(otherwise, names),
+        };
+      }
+      case 'MemberExpression':
+        return this.#subscript(node, parts, names);
+      case 'CallExpression':
+        return this.#call(node, parts, names);
+      default:
+        return this.refuseNode(node);
+    }
+  }
+
+  #number(node: SyntaxNode): Expression {
+    try {
+      const value = readNumber(this.text(node));
+      if (value !== undefined) return { from: node.from, to: node.to, type: 'constant', value };
+    } catch (error) {
+      if (error instanceof BudgetError) this.refuse(node, error.message);
+      throw error;
+    }
+    return this.refuse(node, 'numbers of this form are not supported');
+  }
+
+  #string(node: SyntaxNode): string {
+    if (node.name !== 'String') return this.refuseNode(node);
+    const result = readString(this.text(node));
+    return 'value' in result ? result.value : this.refuse(node, result.reason);
+  }
+
+  #name(node: SyntaxNode, names: Names): string {
+    const name = this.text(node);
+    return names.has(name) ? name : this.refuse(node, `the name ${name} is not defined`);
+  }
+
+  #items(node: SyntaxNode, names: Names): Expression[] {
+    return this.separated(children(node).slice(1, -1)).map((item) => this.expression(item, names));
+  }
+
+  /** The nodes between commas, one node each. */
+  separated(parts: readonly SyntaxNode[]): SyntaxNode[] {
+    return parts.flatMap((part, index) => {
+      const isComma = part.name === ',';
+      if (isComma !== (index % 2 === 1)) this.refuse(part, 'this is not supported here');
+      return isComma ? [] : [part];
+    });
+  }
+
+  #entries(node: SyntaxNode, names: Names): (readonly [Expression, Expression])[] {
+    const entries: (readonly [Expression, Expression])[] = [];
+    const parts = children(node).slice(1, -1);
+    for (let index = 0; index < parts.length; index += 4) {
+      const [key, colon, value, comma] = parts.slice(index, index + 4);
+      if (key === undefined || colon?.name !== ':' || value === undefined || (comma?.name ?? ',') !== ',')
+        return this.refuseNode(node);
+      entries.push([this.expression(key, names), this.expression(value, names)]);
+    }
+    return entries;
+  }
+
+  #unary(node: SyntaxNode, parts: readonly SyntaxNode[], names: Names): Expression {
+    const span = { from: node.from, to: node.to };
+    const [operator, operand] = parts;
+    const sign = operator === undefined ? '' : this.text(operator);
+    if (operand === undefined || parts.length > 2) return this.refuseNode(node);
+    if (sign === 'not') return { ...span, type: 'not', operand: this.expression(operand, names) };
+    if (sign === '-' || sign === '+')
+      return { ...span, type: 'sign', sign, operand: this.expression(operand, names) };
+    return this.refuse(node, `the operator ${sign} is not supported`);
+  }
+
+  #binary(node: SyntaxNode, parts: readonly SyntaxNode[], names: Names): Expression {
+    const span = { from: node.from, to: node.to };
+    const [left, right] = [parts[0], parts.at(-1)];
+    if (left === undefined || right === undefined || parts.length < 3) return this.refuseNode(node);
+    const operator = this.#operator(parts);
+    if (operator === 'and' || operator === 'or')
+      return { ...span, type: operator, operands: this.#operands(node, operator, names) };
+    if (isArithmetic(operator))
+      return {
+        ...span,
+        type: 'arithmetic',
+        operator,
+        left: this.expression(left, names),
+        right: this.expression(right, names),
+      };
+    if (isCompare(operator)) return this.#comparison(node, names);
+    const hint = operator === '<>' ? ': write !=' : '';
+    return this.refuse(parts[1] ?? node, `the operator ${operator} is not supported${hint}`);
+  }
+
+  /** `a or b or c` comes as `(a or b) or c` without parentheses: a long list of alternatives is not deep. */
+  #operands(node: SyntaxNode, operator: string, names: Names): Expression[] {
+    const operands: Expression[] = [];
+    let first = node;
+    for (;;) {
+      const parts = children(first);
+      const [left, right] = [parts[0], parts.at(-1)];
+      if (first.name !== 'BinaryExpression' || this.#operator(parts) !== operator) break;
+      if (left === undefined || right === undefined) return this.refuseNode(first);
+      operands.unshift(this.expression(right, names));
+      first = left;
+    }
+    return [this.expression(first, names), ...operands];
+  }
+
+  /** `a < b < c` comes as `(a < b) < c` without parentheses: taken apart into its chain. */
+  #comparison(node: SyntaxNode, names: Names): Expression {
+    const rest: Comparison[] = [];
+    const pairs: [SyntaxNode, CompareOperator, SyntaxNode][] = [];
+    let first = node;
+    while (first.name === 'BinaryExpression') {
+      const parts = children(first);
+      const [left, right, operator] = [parts[0], parts.at(-1), this.#operator(parts)];
+      if (left === undefined || right === undefined || !isCompare(operator)) break;
+      pairs.unshift([left, operator, right]);
+      rest.unshift({ operator, operand: this.expression(right, names) });
+      first = left;
+    }
+    pairs.forEach(([left, operator, right], index) => {
+      const before = index === 0 ? left : (pairs[index - 1]?.[2] ?? left);
+      if (operator.startsWith('is') && !isSingleton(before) && !isSingleton(right))
+        this.refuse(right, 'the operator is only works with None, True and False: write ==');
+    });
+    return { from: node.from, to: node.to, type: 'compare', first: this.expression(first, names), rest };
+  }
+
+  #operator(parts: readonly SyntaxNode[]): string {
+    return parts
+      .slice(1, -1)
+      .map((part) => this.text(part))
+      .join(' ');
+  }
+
+  #subscript(node: SyntaxNode, parts: readonly SyntaxNode[], names: Names): Expression {
+    const span = { from: node.from, to: node.to };
+    const [object, bracket, ...inner] = parts;
+    if (object === undefined || bracket?.name !== '[')
+      return this.refuse(
+        node,
+        `attributes are not supported, other than calls of ${[...METHODS].join(', ')}`,
+      );
+    const content = inner.slice(0, -1);
+    const comma = content.find((part) => part.name === ',');
+    if (comma !== undefined) return this.refuse(comma, 'an index of several values is not supported');
+    const target = this.expression(object, names);
+    const [first] = content;
+    if (!content.some((part) => part.name === ':')) {
+      if (first === undefined || content.length > 1) return this.refuseNode(node);
+      return { ...span, type: 'index', object: target, index: this.expression(first, names) };
+    }
+    const bounds: [Expression | undefined, Expression | undefined, Expression | undefined] = [
+      undefined,
+      undefined,
+      undefined,
+    ];
+    let slot = 0;
+    for (const part of content) {
+      if (part.name === ':') slot++;
+      else bounds[slot] = this.expression(part, names);
+    }
+    return slot <= 2 ? { ...span, type: 'slice', object: target, bounds } : this.refuseNode(node);
+  }
+
+  #call(node: SyntaxNode, parts: readonly SyntaxNode[], names: Names): Expression {
+    const span = { from: node.from, to: node.to };
+    const [callee, list] = parts;
+    if (callee === undefined || list?.name !== 'ArgList') return this.refuseNode(node);
+    const content = children(list).slice(1, -1);
+    const called = this.text(callee);
+    if (callee.name === 'VariableName' && !names.has(called)) {
+      if (called === 'any' || called === 'all') {
+        if (content.some((part) => part.name === 'for'))
+          return { ...span, type: called, arg: checkGenerator(list, content, names, this) };
+        const only = content.length === 1 ? content[0] : undefined;
+        const inner = only?.name === 'ComprehensionExpression' ? children(only).slice(1, -1) : undefined;
+        if (only !== undefined && inner !== undefined)
+          return { ...span, type: called, arg: checkGenerator(only, inner, names, this) };
+      }
+      if (called === 'any' || called === 'all' || called === 'len') {
+        const [arg, ...others] = this.#arguments(content, names);
+        if (arg !== undefined && others.length === 0) return { ...span, type: called, arg };
+        return this.refuse(list, `${called} takes one argument`);
+      }
+    }
+    if (callee.name !== 'MemberExpression')
+      return this.refuse(callee, `only ${FUNCTIONS} can be called here`);
+    const [object, dot, property] = children(callee);
+    if (object === undefined || dot?.name !== '.' || property === undefined)
+      return this.refuse(callee, 'what is indexed here cannot be called');
+    const name = this.text(property);
+    if (!METHODS.has(name)) {
+      const hint = name === 'has_key' ? ': write key in job' : `; there are ${[...METHODS].join(', ')}`;
+      return this.refuse(property, `the method ${name} is not supported${hint}`);
+    }
+    return {
+      ...span,
+      type: 'method',
+      object: this.expression(object, names),
+      name,
+      args: this.#arguments(content, names),
+    };
+  }
+
+  #arguments(content: readonly SyntaxNode[], names: Names): Expression[] {
+    const special = content.find((part) => ['for', 'AssignOp', '*', '**'].includes(part.name));
+    if (special !== undefined) this.refuse(special, 'only plain arguments are supported here');
+    return this.separated(content).map((arg) => this.expression(arg, names));
+  }
+
+  text(node: SyntaxNode): string {
+    return this.#source.slice(node.from, node.to);
+  }
+
+  refuseNode(node: SyntaxNode): never {
+    const name = node.name.replace(/([a-z])([A-Z])/g, '$1 $2').toLowerCase();
+    return this.refuse(node, `${name} is not supported in a filter`);
+  }
+
+  refuse(node: SyntaxNode, reason: string): never {
+    throw refusal(this.#source, node.from, reason);
+  }
+}
+
+function isArithmetic(operator: string): operator is ArithmeticOperator {
+  return ARITHMETIC.has(operator);
+}
+
+function isCompare(operator: string): operator is CompareOperator {
+  return COMPARE.has(operator);
+}
+
+function isSingleton(node: SyntaxNode): boolean {
+  return ['None', 'Boolean'].includes(unwrap(node).name);
+}

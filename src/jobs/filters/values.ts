@@ -1,0 +1,149 @@
+/**
+ * Values as Python 3 has them: None is null, bool is boolean, int is bigint, float is number, str is string (its
+ * characters are code points, not UTF-16 units), and the four containers.
+ */
+export type Value = null | boolean | bigint | number | string | Sequence | Dict | PySet;
+
+/** What Python would raise. The evaluator adds the place in the expression. */
+export class PythonError extends Error {
+  constructor(
+    type: 'TypeError' | 'ValueError' | 'KeyError' | 'IndexError' | 'AttributeError' | 'ArithmeticError',
+    message: string,
+  ) {
+    super(`${type}: ${message}`);
+  }
+}
+
+/** A list or a tuple. Items that come from JSON are converted when they are first looked at. */
+export class Sequence {
+  readonly kind: 'list' | 'tuple';
+  readonly #source: () => readonly Value[];
+  #items: readonly Value[] | undefined;
+
+  constructor(kind: 'list' | 'tuple', items: readonly Value[] | (() => readonly Value[])) {
+    this.kind = kind;
+    this.#source = typeof items === 'function' ? items : () => items;
+  }
+
+  get items(): readonly Value[] {
+    return (this.#items ??= this.#source());
+  }
+}
+
+/** A dict: keys that are equal in Python (1, 1.0 and True) are one key, and the first one stays. */
+export class Dict {
+  readonly kind = 'dict';
+  readonly #source: () => Iterable<readonly [Value, Value]>;
+  #entries: Map<string, { readonly key: Value; value: Value }> | undefined;
+
+  constructor(source: () => Iterable<readonly [Value, Value]>) {
+    this.#source = source;
+  }
+
+  get entries(): ReadonlyMap<string, { readonly key: Value; readonly value: Value }> {
+    if (this.#entries === undefined) {
+      this.#entries = new Map();
+      for (const [key, value] of this.#source()) {
+        const hash = hashKey(key);
+        const known = this.#entries.get(hash);
+        if (known === undefined) this.#entries.set(hash, { key, value });
+        else known.value = value;
+      }
+    }
+    return this.#entries;
+  }
+
+  get(key: Value): Value | undefined {
+    return this.entries.get(hashKey(key))?.value;
+  }
+}
+
+export class PySet {
+  readonly kind = 'set';
+  readonly items: ReadonlyMap<string, Value>;
+
+  constructor(items: readonly Value[]) {
+    const map = new Map<string, Value>();
+    for (const item of items) {
+      const hash = hashKey(item);
+      if (!map.has(hash)) map.set(hash, item);
+    }
+    this.items = map;
+  }
+}
+
+/**
+ * A value from parsed JSON. A number without a fraction becomes an int: JavaScript's parser does not tell `1.0` from `1`,
+ * which Python's does (there only the type differs; the two compare equal).
+ */
+export function fromJson(json: unknown): Value {
+  if (json === null || json === undefined) return null;
+  if (typeof json === 'number') return Number.isInteger(json) ? BigInt(json) : json;
+  if (typeof json === 'boolean' || typeof json === 'string' || typeof json === 'bigint') return json;
+  if (Array.isArray(json)) return new Sequence('list', () => json.map(fromJson));
+  if (typeof json === 'object')
+    return new Dict(() => Object.entries(json).map(([key, value]) => [key, fromJson(value)]));
+  throw new PythonError('TypeError', `a job holds no ${typeof json}`);
+}
+
+export function typeName(value: Value): string {
+  if (value === null) return 'NoneType';
+  if (typeof value === 'boolean') return 'bool';
+  if (typeof value === 'bigint') return 'int';
+  if (typeof value === 'number') return 'float';
+  return typeof value === 'string' ? 'str' : value.kind;
+}
+
+/** Python's bool(value). */
+export function isTruthy(value: Value): boolean {
+  if (value instanceof Sequence) return value.items.length > 0;
+  if (value instanceof Dict) return value.entries.size > 0;
+  if (value instanceof PySet) return value.items.size > 0;
+  // NaN is true in Python.
+  return typeof value === 'number' ? value !== 0 : Boolean(value);
+}
+
+/** A number as itself, a bool as 0 or 1; undefined for anything else. */
+export function asNumber(value: Value): bigint | number | undefined {
+  if (typeof value === 'boolean') return value ? 1n : 0n;
+  return typeof value === 'bigint' || typeof value === 'number' ? value : undefined;
+}
+
+/** An int or a bool, as indexes, counts and repetitions want it. */
+export function asInteger(value: Value): bigint | undefined {
+  const number = asNumber(value);
+  return typeof number === 'bigint' ? number : undefined;
+}
+
+/** The characters of a str. */
+export function codePoints(text: string): string[] {
+  return Array.from(text);
+}
+
+/** How many characters a str has. */
+export function codePointLength(text: string): number {
+  return HAS_SURROGATE.test(text) ? codePoints(text).length : text.length;
+}
+
+/** True when UTF-16 units and code points are not the same thing in this text. */
+export const HAS_SURROGATE = /[\ud800-\udfff]/;
+
+/** Values that are equal and hashable have the same key. */
+function hashKey(value: Value): string {
+  const number = asNumber(value);
+  if (number !== undefined) {
+    const whole = typeof number === 'number' && Number.isInteger(number) ? BigInt(number) : number;
+    return `number ${whole.toString()}`;
+  }
+  if (value === null) return 'None';
+  if (typeof value === 'string') return `str ${value}`;
+  if (value instanceof Sequence && value.kind === 'tuple')
+    return `tuple ${JSON.stringify(value.items.map(hashKey))}`;
+  throw new PythonError('TypeError', `unhashable type: '${typeName(value)}'`);
+}
+
+/** Whether a container that looks up by hash has the value. */
+export function hasKey(container: Dict | PySet, key: Value): boolean {
+  const hash = hashKey(key);
+  return container instanceof Dict ? container.entries.has(hash) : container.items.has(hash);
+}
