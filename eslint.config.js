@@ -25,7 +25,7 @@ export default tseslint.config(
   { files: ['src/lib/process.ts', 'src/lib/http.ts'], rules: { 'no-restricted-imports': 'off' } },
   { files: ['src/cli.ts', 'src/cli/**', 'src/lib/log.ts', 'bench/**'], rules: { 'no-console': 'off' } },
   {
-    files: ['test/**', 'bench/**'],
+    files: ['test/**', 'bench/**', 'demo/**'],
     rules: {
       '@typescript-eslint/no-unused-expressions': 'off',
       '@typescript-eslint/no-non-null-assertion': 'off',
