@@ -1,14 +1,19 @@
 import * as about from './about.js';
+import * as accessRules from './access-rules.js';
 import type { Box } from './boxes.js';
 import type { Change } from './change.js';
 import * as dataStores from './data-stores.js';
 import * as featureTypes from './feature-types.js';
 import { GridSets } from './grid-sets.js';
+import * as layerGroups from './layer-groups.js';
 import * as layers from './layers.js';
+import * as maps from './maps.js';
 import type { Qualified } from './names.js';
 import { Rest, type GeoServerDeps, type GeoServerSettings } from './rest.js';
 import * as styles from './styles.js';
 import * as tileLayers from './tile-layers.js';
+import * as wmsLayers from './wms-layers.js';
+import * as wmsStores from './wms-stores.js';
 import * as workspaces from './workspaces.js';
 
 export type { Box } from './boxes.js';
@@ -16,6 +21,10 @@ export type { Change } from './change.js';
 export type { GeoServerDeps, GeoServerSettings } from './rest.js';
 export type { PostgisStore } from './data-stores.js';
 export type { FeatureType, FeatureTypeName, SqlView } from './feature-types.js';
+export type { GroupMember, LayerGroup } from './layer-groups.js';
+export type { MapImage, MapRequest } from './maps.js';
+export type { WmsLayer } from './wms-layers.js';
+export type { WmsStore } from './wms-stores.js';
 export type { LayerFacts, LayerStyles } from './layers.js';
 export type { Qualified } from './names.js';
 export type { Style } from './styles.js';
@@ -94,6 +103,61 @@ export class GeoServer {
 
   layerBox(name: Qualified, signal: AbortSignal): Promise<Box | undefined> {
     return layers.layerBox(this.#rest, name, signal);
+  }
+
+  ensureWmsStore(store: wmsStores.WmsStore, signal: AbortSignal): Promise<Change> {
+    return wmsStores.ensureWmsStore(this.#rest, store, signal);
+  }
+
+  removeWmsStore(store: Qualified, signal: AbortSignal): Promise<Change> {
+    return wmsStores.removeWmsStore(this.#rest, store, signal);
+  }
+
+  listWmsLayers(store: Qualified, signal: AbortSignal): Promise<readonly string[] | undefined> {
+    return wmsStores.listWmsLayers(this.#rest, store, signal);
+  }
+
+  ensureWmsLayer(layer: wmsLayers.WmsLayer, signal: AbortSignal): Promise<Change> {
+    return wmsLayers.ensureWmsLayer(this.#rest, layer, signal);
+  }
+
+  removeWmsLayer(name: Qualified, signal: AbortSignal): Promise<Change> {
+    return wmsLayers.removeWmsLayer(this.#rest, name, signal);
+  }
+
+  ensureLayerGroup(group: layerGroups.LayerGroup, signal: AbortSignal): Promise<Change> {
+    return layerGroups.ensureLayerGroup(this.#rest, group, signal);
+  }
+
+  removeLayerGroup(name: Qualified, signal: AbortSignal): Promise<Change> {
+    return layerGroups.removeLayerGroup(this.#rest, name, signal);
+  }
+
+  dropFromGroup(group: Qualified, member: layerGroups.GroupMember, signal: AbortSignal): Promise<Change> {
+    return layerGroups.dropFromGroup(this.#rest, group, member, signal);
+  }
+
+  groupsWith(member: layerGroups.GroupMember, signal: AbortSignal): Promise<readonly Qualified[]> {
+    return layerGroups.groupsWith(this.#rest, member, signal);
+  }
+
+  groupMembers(
+    group: Qualified,
+    signal: AbortSignal,
+  ): Promise<readonly layerGroups.GroupMember[] | undefined> {
+    return layerGroups.groupMembers(this.#rest, group, signal);
+  }
+
+  groupBox(group: Qualified, signal: AbortSignal): Promise<Box | undefined> {
+    return layerGroups.groupBox(this.#rest, group, signal);
+  }
+
+  putAccessRules(file: string, signal: AbortSignal): Promise<Change> {
+    return accessRules.putAccessRules(this.#rest, file, signal);
+  }
+
+  getMap(map: maps.MapRequest, signal: AbortSignal): Promise<maps.MapImage> {
+    return maps.getMap(this.#rest, map, signal);
   }
 
   ensureGridSets(names: readonly string[], signal: AbortSignal): Promise<void> {

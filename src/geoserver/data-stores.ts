@@ -1,10 +1,11 @@
 import { AgentError } from '../lib/errors.js';
 import type { Secret } from '../lib/secret.js';
 import { converge, type Change } from './change.js';
+import { errorOf } from './errors.js';
 import { at, entries, list, text, toEntries } from './json.js';
 import { fitsMarker, makeMarker, MARKER } from './marker.js';
 import { path, qualify, type Qualified } from './names.js';
-import type { Rest } from './rest.js';
+import { parseJson, type Rest } from './rest.js';
 
 export interface PostgisStore extends Qualified {
   /** Connection parameters but for the password, for instance host, port, database, schema, user, dbtype. */
@@ -20,7 +21,7 @@ export interface PostgisStore extends Qualified {
 export function ensurePostgisStore(rest: Rest, wanted: PostgisStore, signal: AbortSignal): Promise<Change> {
   const address = path`/rest/workspaces/${wanted.workspace}/datastores/${wanted.name}.json`;
   const secret = JSON.stringify([sorted(wanted.parameters), wanted.password.reveal()]);
-  return rest.alone(wanted, signal, () =>
+  return rest.alone(wanted, () =>
     converge(async () => {
       const current = at(await rest.getJson(`${address}?quietOnNotFound=true`, signal), 'dataStore');
       if (current !== undefined && (await isSame(current, wanted, secret))) return 'unchanged';
@@ -37,21 +38,38 @@ export function ensurePostgisStore(rest: Rest, wanted: PostgisStore, signal: Abo
 }
 
 /** The names of the store's feature types, or undefined when there is no such store. */
-export async function listFeatureTypes(
+export function listFeatureTypes(
   rest: Rest,
-  store: Qualified,
+  { workspace, name }: Qualified,
   signal: AbortSignal,
 ): Promise<readonly string[] | undefined> {
-  const address = path`/rest/workspaces/${store.workspace}/datastores/${store.name}/featuretypes.json`;
-  const found = await rest.getJson(address, signal);
-  if (found === undefined) return undefined;
-  return list(at(found, 'featureTypes', 'featureType')).map((item) => text(at(item, 'name')));
+  const address = path`/rest/workspaces/${workspace}/datastores/${name}/featuretypes.json`;
+  return listNames(rest, address, ['featureTypes', 'featureType'], signal);
+}
+
+/**
+ * The names in a list of layers of a store, or undefined when there is no such workspace (404) or store, which GeoServer
+ * tells by a NullPointerException.
+ */
+export async function listNames(
+  rest: Rest,
+  address: string,
+  keys: readonly string[],
+  signal: AbortSignal,
+): Promise<readonly string[] | undefined> {
+  const response = await rest.getAny(address, signal, 'application/json');
+  if (response.status === 404) return undefined;
+  if (response.status === 200)
+    return list(at(parseJson(response.body, address), ...keys)).map((item) => text(at(item, 'name')));
+  const error = errorOf(response, `GET ${address}`);
+  if (error.says(/"store" is null/)) return undefined;
+  throw error;
 }
 
 /** Removes an empty store. One that has layers is refused: they would vanish from maps and groups without a word. */
 export function removeDataStore(rest: Rest, store: Qualified, signal: AbortSignal): Promise<Change> {
   const address = path`/rest/workspaces/${store.workspace}/datastores/${store.name}.json`;
-  return rest.alone(store, signal, () =>
+  return rest.alone(store, () =>
     converge(async () => {
       const layers = await listFeatureTypes(rest, store, signal);
       if (layers === undefined) return 'unchanged';

@@ -45,7 +45,7 @@ const VIEW_KEY = 'JDBC_VIRTUAL_TABLE';
  */
 export function ensureFeatureType(rest: Rest, wanted: FeatureType, signal: AbortSignal): Promise<Change> {
   let likelyNew = wanted.likelyNew === true;
-  return rest.alone(wanted, signal, () =>
+  return rest.alone(wanted, () =>
     converge(async () => {
       const current = likelyNew ? 'missing' : await read(rest, wanted, signal);
       likelyNew = false;
@@ -71,7 +71,7 @@ export function ensureFeatureType(rest: Rest, wanted: FeatureType, signal: Abort
 
 /** Removes the feature type with its layer and tiles. A member of a layer group is refused: 'conflict'. */
 export function removeFeatureType(rest: Rest, name: FeatureTypeName, signal: AbortSignal): Promise<Change> {
-  return rest.alone(name, signal, () =>
+  return rest.alone(name, () =>
     converge(
       async () =>
         (await rest.delete(`${itemPath(name, '.json')}?recurse=true`, signal)) ? 'removed' : 'unchanged',

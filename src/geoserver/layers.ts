@@ -34,7 +34,7 @@ export function setLayerStyles(rest: Rest, wanted: LayerStyles, signal: AbortSig
     },
   };
   let likelyNew = wanted.likelyNew === true;
-  return rest.alone(name, signal, () =>
+  return rest.alone(name, () =>
     converge(async () => {
       if (!likelyNew && missingIn(await readLayer(rest, name, signal), wanted).same) return 'unchanged';
       likelyNew = false;

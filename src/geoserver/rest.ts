@@ -3,8 +3,9 @@ import { AgentError, messageOf } from '../lib/errors.js';
 import { HttpClient, type HttpRequest, type HttpResponse } from '../lib/http.js';
 import type { Logger } from '../lib/log.js';
 import type { Secret } from '../lib/secret.js';
+import { Semaphore } from '../lib/semaphore.js';
 import { errorOf } from './errors.js';
-import { KeyedLimit, Limit } from './limits.js';
+import { KeyedMutex } from './keyed-mutex.js';
 import { qualify, type Qualified } from './names.js';
 
 export interface GeoServerSettings {
@@ -45,9 +46,9 @@ export class Rest {
   readonly #http: HttpClient;
   readonly #settings: GeoServerSettings & typeof DEFAULTS;
   readonly #authorization: string;
-  readonly #writes: Limit;
-  readonly #reads: Limit;
-  readonly #layers = new KeyedLimit();
+  readonly #writes: Semaphore;
+  readonly #reads: Semaphore;
+  readonly #layers = new KeyedMutex();
 
   constructor(settings: GeoServerSettings, deps: GeoServerDeps) {
     this.url = settings.url.replace(/\/+$/, '');
@@ -56,13 +57,13 @@ export class Rest {
     this.#settings = { ...DEFAULTS, ...settings };
     this.#http = new HttpClient({ maxConnections: this.#settings.writers + this.#settings.readers });
     this.#authorization = `Basic ${Buffer.from(`${settings.username}:${settings.password.reveal()}`).toString('base64')}`;
-    this.#writes = new Limit(this.#settings.writers);
-    this.#reads = new Limit(this.#settings.readers);
+    this.#writes = new Semaphore(this.#settings.writers);
+    this.#reads = new Semaphore(this.#settings.readers);
   }
 
   /** One caller at a time for each layer, group or store. */
-  alone<T>(object: Qualified, signal: AbortSignal, task: () => Promise<T>): Promise<T> {
-    return this.#layers.run(qualify(object), signal, task);
+  alone<T>(object: Qualified, task: () => Promise<T>): Promise<T> {
+    return this.#layers.run(qualify(object), task);
   }
 
   /** The body of a GET, or undefined for 404. */
@@ -87,7 +88,7 @@ export class Rest {
       headers: { Accept: accept },
       timeoutMs: this.#settings.readTimeoutMs,
     } as const;
-    return this.#reads.run(signal, async () => {
+    return this.#reads.run(async () => {
       try {
         return await this.#send(request, signal);
       } catch (error) {
@@ -122,7 +123,7 @@ export class Rest {
       timeoutMs: this.#settings.writeTimeoutMs,
       ...(body === undefined ? {} : { body }),
     };
-    return this.#writes.run(signal, () => this.#send(request, signal));
+    return this.#writes.run(() => this.#send(request, signal));
   }
 
   close(): void {

@@ -24,7 +24,7 @@ const TYPES = {
 export async function ensureStyle(rest: Rest, wanted: Style, signal: AbortSignal): Promise<Change> {
   const sld = prepareSld(wanted.sld, wanted.name);
   let likelyNew = wanted.likelyNew === true;
-  return rest.alone(styleKey(wanted), signal, () =>
+  return rest.alone(styleKey(wanted), () =>
     converge(async () => {
       const current = likelyNew ? undefined : await read(rest, wanted, sld, signal);
       likelyNew = false;
@@ -38,7 +38,7 @@ export async function ensureStyle(rest: Rest, wanted: Style, signal: AbortSignal
 /** Removes a style. A layer that still uses it falls back to the default of its geometry. */
 export function removeStyle(rest: Rest, style: Qualified, signal: AbortSignal): Promise<Change> {
   const address = path`/rest/workspaces/${style.workspace}/styles/${style.name}.json`;
-  return rest.alone(styleKey(style), signal, () =>
+  return rest.alone(styleKey(style), () =>
     converge(
       async () =>
         (await rest.delete(`${address}?purge=true&recurse=true`, signal)) ? 'removed' : 'unchanged',

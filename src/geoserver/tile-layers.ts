@@ -35,7 +35,7 @@ export function ensureTileLayer(
 ): Promise<Change> {
   const body = buildXml(xmlOf(wanted));
   let likelyNew = wanted.likelyNew === true;
-  return rest.alone(wanted, signal, () =>
+  return rest.alone(wanted, () =>
     converge(async () => {
       const current = likelyNew ? undefined : await read(rest, wanted, signal);
       const change: Change = current === undefined && !likelyNew ? 'created' : 'updated';
@@ -51,7 +51,7 @@ export function ensureTileLayer(
 
 /** Takes the tile layer with its tiles away; maps are then drawn at each request. */
 export function removeTileLayer(rest: Rest, name: Qualified, signal: AbortSignal): Promise<Change> {
-  return rest.alone(name, signal, () =>
+  return rest.alone(name, () =>
     converge(async () => {
       if ((await read(rest, name, signal)) === undefined) return 'unchanged';
       return (await rest.delete(tilePath(name), signal)) ? 'removed' : 'unchanged';
@@ -66,7 +66,7 @@ export function removeTileLayer(rest: Rest, name: Qualified, signal: AbortSignal
 export async function truncateTiles(rest: Rest, name: Qualified, signal: AbortSignal): Promise<Change> {
   const body = buildXml({ truncateLayer: { layerName: qualify(name) } });
   const write = { method: 'POST', path: '/gwc/rest/masstruncate', body, type: XML } as const;
-  return rest.alone(name, signal, async () => {
+  return rest.alone(name, async () => {
     try {
       await rest.write(write, signal);
       return 'updated';

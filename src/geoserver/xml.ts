@@ -1,4 +1,4 @@
-import { Builder } from 'fast-xml-builder';
+import Builder from 'fast-xml-builder';
 import { SaxesParser } from 'saxes';
 
 /** Deeper documents are refused: nothing real is, and readers of the tree may recurse. */

@@ -1,0 +1,283 @@
+import { AgentError } from '../lib/errors.js';
+import { fromJson, LAT_LON, sameBox, toJson, union, type Box } from './boxes.js';
+import { converge, type Change } from './change.js';
+import { at, list, listOfTexts, sameList, text } from './json.js';
+import { layerBox } from './layers.js';
+import { path, qualify, type Qualified } from './names.js';
+import type { Rest } from './rest.js';
+
+export interface GroupMember extends Qualified {
+  readonly type: 'layer' | 'layerGroup';
+}
+
+export interface LayerGroup extends Qualified {
+  readonly title: string;
+  readonly abstract: string;
+  /** From bottom to top, at least one, all of the group's workspace. */
+  readonly members: readonly GroupMember[];
+  /**
+   * In degrees, EPSG:4326. Left out, the union of the members' boxes is computed, but only when the group is written
+   * for another reason or `recomputeBounds` says that a member's box has changed.
+   */
+  readonly bounds?: Box;
+  readonly recomputeBounds?: boolean;
+}
+
+/**
+ * Makes the group, or changes and resizes it in place; all its members are drawn in their default style. Members that
+ * do not exist are refused before anything is written, as AgentError('not-published-yet', transient): GeoServer would
+ * leave them out without a word.
+ */
+export function ensureLayerGroup(rest: Rest, wanted: LayerGroup, signal: AbortSignal): Promise<Change> {
+  return rest.alone(wanted, () =>
+    converge(async () => {
+      const current = await read(rest, wanted, signal);
+      const bounds = wanted.bounds ?? (await boundsWhenDue(rest, wanted, current, signal));
+      if (current !== undefined && isSame(current, wanted, bounds)) return 'unchanged';
+      await checkMembers(rest, wanted, membersOf(current), signal);
+      const body = await bodyOf(rest, wanted, bounds, signal);
+      if (current !== undefined) {
+        await put(rest, wanted, current, body, signal);
+        return 'updated';
+      }
+      await refuseLayerOfThatName(rest, wanted, signal);
+      const parent = path`/rest/workspaces/${wanted.workspace}/layergroups`;
+      await rest.write({ method: 'POST', path: parent, json: { layerGroup: body } }, signal);
+      return 'created';
+    }, signal),
+  );
+}
+
+/** Removes the group with its tiles, not its members. A member of another group is refused: 'conflict'. */
+export function removeLayerGroup(rest: Rest, name: Qualified, signal: AbortSignal): Promise<Change> {
+  return rest.alone(name, () =>
+    converge(async () => {
+      // Deleting a missing group is a NullPointerException.
+      if ((await read(rest, name, signal)) === undefined) return 'unchanged';
+      return (await rest.delete(groupPath(name), signal)) ? 'removed' : 'unchanged';
+    }, signal),
+  );
+}
+
+/**
+ * Takes a member out of a group. The last one cannot go, since GeoServer takes no empty group: AgentError('conflict',
+ * transient).
+ */
+export function dropFromGroup(
+  rest: Rest,
+  group: Qualified,
+  member: GroupMember,
+  signal: AbortSignal,
+): Promise<Change> {
+  return rest.alone(group, () =>
+    converge(async () => {
+      const current = await read(rest, group, signal);
+      const members = membersOf(current);
+      const others = members.filter((other) => keyOf(other) !== keyOf(member));
+      if (current === undefined || others.length === members.length) return 'unchanged';
+      if (others.length === 0)
+        throw new AgentError(
+          'conflict',
+          `${qualify(member)} is the only member of layer group ${qualify(group)}`,
+          {
+            retry: 'transient',
+            hint: 'Remove the layer group first.',
+          },
+        );
+      const bounds = await unionOf(rest, others, signal);
+      await put(rest, group, current, { ...publishablesOf(others), ...boundsOf(bounds) }, signal);
+      return 'updated';
+    }, signal),
+  );
+}
+
+/** The groups of the workspace that have this member. One request for each group of the workspace. */
+export async function groupsWith(
+  rest: Rest,
+  member: GroupMember,
+  signal: AbortSignal,
+): Promise<readonly Qualified[]> {
+  const { workspace } = member;
+  const found = await rest.getJson(path`/rest/workspaces/${workspace}/layergroups.json`, signal);
+  const names = list(at(found, 'layerGroups', 'layerGroup')).map((item) => text(at(item, 'name')));
+  const groups = await Promise.all(
+    names.map(async (name) => ({ name, members: membersOf(await read(rest, { workspace, name }, signal)) })),
+  );
+  return groups
+    .filter(({ members }) => members.some((other) => keyOf(other) === keyOf(member)))
+    .map(({ name }) => ({ workspace, name }));
+}
+
+/** The members of a group, or undefined when there is no such group. */
+export async function groupMembers(
+  rest: Rest,
+  group: Qualified,
+  signal: AbortSignal,
+): Promise<readonly GroupMember[] | undefined> {
+  const current = await read(rest, group, signal);
+  return current === undefined ? undefined : membersOf(current);
+}
+
+export async function groupBox(rest: Rest, group: Qualified, signal: AbortSignal): Promise<Box | undefined> {
+  return fromJson(at(await read(rest, group, signal), 'bounds'));
+}
+
+async function read(rest: Rest, group: Qualified, signal: AbortSignal): Promise<unknown> {
+  return at(await rest.getJson(`${groupPath(group)}?quietOnNotFound=true`, signal), 'layerGroup');
+}
+
+/** Writes, and looks whether GeoServer has taken all members. */
+async function put(
+  rest: Rest,
+  group: Qualified,
+  current: unknown,
+  body: object,
+  signal: AbortSignal,
+): Promise<void> {
+  const write = (layerGroup: object): Promise<void> =>
+    rest.write({ method: 'PUT', path: groupPath(group), json: { layerGroup } }, signal);
+  // A group that was once stored without styles refuses any with styles, until it is written without.
+  if (at(current, 'styles') === undefined) await write({ title: text(at(current, 'title')) });
+  await write(body);
+  const after = membersOf(await read(rest, group, signal)).map(keyOf);
+  const expected = list(at(body, 'publishables', 'published')).map(keyIn);
+  if (sameList(after, expected)) return;
+  throw missing(
+    group,
+    expected.filter((key) => !after.includes(key)),
+  );
+}
+
+function isSame(current: unknown, wanted: LayerGroup, bounds: Box | undefined): boolean {
+  return (
+    at(current, 'mode') === 'SINGLE' &&
+    text(at(current, 'title')) === wanted.title &&
+    text(at(current, 'abstractTxt')) === wanted.abstract &&
+    sameList(membersOf(current).map(keyOf), wanted.members.map(keyOf)) &&
+    listOfStyles(current).length === wanted.members.length &&
+    (bounds === undefined || sameBox(fromJson(at(current, 'bounds')), bounds))
+  );
+}
+
+/** One style is `""` itself, which elsewhere means none. */
+function listOfStyles(current: unknown): readonly string[] {
+  const style = at(current, 'styles', 'style');
+  return style === '' ? [''] : listOfTexts(style);
+}
+
+function boundsWhenDue(
+  rest: Rest,
+  wanted: LayerGroup,
+  current: unknown,
+  signal: AbortSignal,
+): Promise<Box | undefined> {
+  const due = current !== undefined && wanted.recomputeBounds === true;
+  return due ? unionOf(rest, wanted.members, signal) : Promise.resolve(undefined);
+}
+
+async function bodyOf(
+  rest: Rest,
+  wanted: LayerGroup,
+  known: Box | undefined,
+  signal: AbortSignal,
+): Promise<object> {
+  const bounds = known ?? (await unionOf(rest, wanted.members, signal));
+  return {
+    name: wanted.name,
+    mode: 'SINGLE',
+    title: wanted.title,
+    abstractTxt: wanted.abstract,
+    workspace: { name: wanted.workspace },
+    ...publishablesOf(wanted.members),
+    ...boundsOf(bounds),
+  };
+}
+
+/** Members and one empty style for each: without as many styles as members a change of their number is refused. */
+function publishablesOf(members: readonly GroupMember[]): object {
+  return {
+    publishables: { published: members.map((member) => ({ '@type': member.type, name: qualify(member) })) },
+    styles: { style: members.map(() => '') },
+  };
+}
+
+function boundsOf(bounds: Box | undefined): object {
+  return bounds === undefined ? {} : { bounds: toJson(bounds, LAT_LON) };
+}
+
+async function unionOf(
+  rest: Rest,
+  members: readonly GroupMember[],
+  signal: AbortSignal,
+): Promise<Box | undefined> {
+  const boxes = await Promise.all(
+    members.map((member) =>
+      member.type === 'layer' ? layerBox(rest, member, signal) : groupBox(rest, member, signal),
+    ),
+  );
+  return union(boxes.filter((box) => box !== undefined));
+}
+
+async function checkMembers(
+  rest: Rest,
+  wanted: LayerGroup,
+  known: readonly GroupMember[],
+  signal: AbortSignal,
+): Promise<void> {
+  const there = new Set(known.map(keyOf));
+  const unknown = wanted.members.filter((member) => !there.has(keyOf(member)));
+  const found = await Promise.all(
+    unknown.map((member) => rest.getJson(`${memberPath(member)}?quietOnNotFound=true`, signal)),
+  );
+  const lost = unknown.filter((_, index) => found[index] === undefined);
+  if (lost.length > 0) throw missing(wanted, lost.map(keyOf));
+}
+
+function missing(group: Qualified, members: readonly string[]): AgentError {
+  return new AgentError(
+    'not-published-yet',
+    `GeoServer lacks these members of layer group ${qualify(group)}: ${members.join(', ')}`,
+    { retry: 'transient', hint: 'Publish them first.' },
+  );
+}
+
+/** A layer and a group of one name would share, and lose, one tile layer. */
+async function refuseLayerOfThatName(rest: Rest, group: Qualified, signal: AbortSignal): Promise<void> {
+  const address = memberPath({ ...group, type: 'layer' });
+  if ((await rest.getJson(`${address}?quietOnNotFound=true`, signal)) === undefined) return;
+  throw new AgentError(
+    'conflict',
+    `there is a layer ${qualify(group)}, so no layer group may have that name`,
+    {
+      retry: 'final',
+      hint: 'Rename one of the two on the master.',
+    },
+  );
+}
+
+function membersOf(current: unknown): readonly GroupMember[] {
+  return list(at(current, 'publishables', 'published')).map((item) => {
+    const [workspace = '', ...name] = text(at(item, 'name')).split(':');
+    return {
+      type: at(item, '@type') === 'layerGroup' ? 'layerGroup' : 'layer',
+      workspace,
+      name: name.join(':'),
+    };
+  });
+}
+
+function keyIn(published: unknown): string {
+  return `${text(at(published, '@type'))} ${text(at(published, 'name'))}`;
+}
+
+function keyOf({ type, workspace, name }: GroupMember): string {
+  return `${type} ${workspace}:${name}`;
+}
+
+function memberPath(member: GroupMember): string {
+  return member.type === 'layer' ? path`/rest/layers/${qualify(member)}.json` : groupPath(member);
+}
+
+function groupPath({ workspace, name }: Qualified): string {
+  return path`/rest/workspaces/${workspace}/layergroups/${name}.json`;
+}
