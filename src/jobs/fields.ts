@@ -50,7 +50,7 @@ export const box = z
       return z.NEVER;
     }
   }, z.array(z.coerce.number()).length(4))
-  .transform(([minX = 0, minY = 0, maxX = 0, maxY = 0]) => ({ minX, minY, maxX, maxY }));
+  .transform(([minx = 0, miny = 0, maxx = 0, maxy = 0]) => ({ minx, miny, maxx, maxy }));
 
 /** A list, or a string split at "," and ";". */
 export const keywords = z

@@ -145,10 +145,10 @@ class PlanRun {
         const again = error.retry === 'transient' && error.reason !== 'bug' && attempt < MAX_ATTEMPTS;
         if (signal.aborted || !again) throw error;
         onRetry(toFailure(error, redact));
-        await clock
-          .sleep(FIRST_DELAY_MS * 3 ** (attempt - 1) * (0.5 + random()), signal)
-          .catch(() => undefined);
-        if (signal.aborted) throw error;
+        const delay = FIRST_DELAY_MS * 3 ** (attempt - 1) * (0.5 + random());
+        await clock.sleep(delay, signal).catch(() => {
+          throw error;
+        });
       }
     }
   }

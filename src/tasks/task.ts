@@ -1,8 +1,10 @@
 import type { Job } from '../jobs/job.js';
+import type { HttpClient } from '../lib/http.js';
 import type { Logger } from '../lib/log.js';
 import type { Database } from '../pgdump/database.js';
 import type { GeoServer } from '../geoserver/client.js';
 import type { Transfer } from '../transfer/transfer.js';
+import type { PublicationRecord } from '../state/records.js';
 import type { TaskSettings } from './settings.js';
 
 /**
@@ -62,7 +64,14 @@ export interface TaskContext {
   readonly database: Database;
   /** The GeoServer of this task's target. */
   readonly geoserver: GeoServer;
+  /** All GeoServers, for what needs one of them. */
+  readonly geoservers: readonly GeoServer[];
+  readonly http: HttpClient;
   readonly made: MadeThings;
+  /** What this slave publishes, as the record has it. */
+  publications(): readonly PublicationRecord[];
+  /** The record knows of no earlier end of this task on this target: its object is probably not there yet. */
+  readonly isNew: boolean;
   /** The output of an earlier task of this job, on this target or on one that all share. */
   output(type: string): unknown;
 }

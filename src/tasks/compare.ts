@@ -1,0 +1,116 @@
+import type { Kind } from '../jobs/kind.js';
+import { isListened, locate, overlayPath, type Location } from '../jobs/locate.js';
+import type { FileRecord, PublicationRecord } from '../state/records.js';
+
+/** One file of the target revision, as the state repository lists it. */
+export interface DesiredFile {
+  readonly path: string;
+  /** Changes whenever the content does. */
+  readonly blobId: string;
+  readonly type: 'file' | 'symlink' | 'submodule';
+}
+
+export interface Candidate extends DesiredFile {
+  readonly location: Location;
+}
+
+export interface Comparison {
+  /** Task files that have to be read: new, changed, unfinished, due again, or judged under other settings. */
+  readonly candidates: readonly Candidate[];
+  /** Files whose failure only a change of the file can mend: not tried again, and still failing. */
+  readonly knownFailures: readonly FileRecord[];
+  /** What is or may be applied and whose task file is gone: to be removed. */
+  readonly gone: readonly PublicationRecord[];
+  /** What is or may be applied and whose task file lies in a channel that is no longer listened to. */
+  readonly unlistened: readonly PublicationRecord[];
+  /** Records of files that are no longer there. */
+  readonly forgotten: readonly FileRecord[];
+  readonly unchanged: number;
+  /** Files outside the known folders of the listened channels. */
+  readonly ignored: number;
+}
+
+export interface CompareInput {
+  readonly desired: readonly DesiredFile[];
+  readonly files: ReadonlyMap<string, FileRecord>;
+  readonly publications: readonly PublicationRecord[];
+  readonly channels: readonly string[];
+  readonly kinds: readonly Kind[];
+  /** Digest of the settings that decide what this slave takes and where it goes. */
+  readonly settings: string;
+  /** Only these paths, for INCLUDE; all when undefined. */
+  readonly include: readonly string[] | undefined;
+  readonly now: Date;
+  /** Leaves out what failed and is not due yet (the daemon); false tries all but final failures. */
+  readonly onlyDue: boolean;
+}
+
+/**
+ * Compares what the state repository says with what the record says. Pure. The arguments of a hook play no part in it:
+ * only this finds what a rejected pull had published, what a missed hook left, and what a rewritten history took away.
+ */
+export function compare(input: CompareInput): Comparison {
+  const candidates = new Map<string, Candidate>();
+  const knownFailures: FileRecord[] = [];
+  const present = new Map(input.desired.map((file) => [file.path, file]));
+  let unchanged = 0;
+  let ignored = 0;
+  for (const file of input.desired) {
+    const location = isListened(file.path, input.channels) ? locate(file.path, input.kinds) : undefined;
+    const chosen = input.include === undefined || input.include.includes(file.path);
+    if (location === undefined || !chosen) {
+      ignored += 1;
+      continue;
+    }
+    const record = input.files.get(file.path);
+    if (isDue(file, location, record, input)) candidates.set(file.path, { ...file, location });
+    else if (record?.state === 'failed') knownFailures.push(record);
+    else unchanged += 1;
+  }
+  // A changed overlay may mend the file it belongs to.
+  for (const failure of [...knownFailures]) {
+    const file = present.get(failure.path);
+    const location = locate(failure.path, input.kinds);
+    const overlay = location ? overlayPath(failure.path, location.kind) : undefined;
+    if (file === undefined || location === undefined || overlay === undefined) continue;
+    if (!candidates.has(overlay)) continue;
+    candidates.set(file.path, { ...file, location });
+    knownFailures.splice(knownFailures.indexOf(failure), 1);
+  }
+  const kinds = new Map(input.kinds.map((kind) => [kind.name, kind]));
+  const applied = input.publications.filter((p) => kinds.get(p.kind)?.removable === true);
+  return {
+    candidates: [...candidates.values()],
+    knownFailures,
+    gone: applied.filter((p) => !present.has(p.path)),
+    unlistened: applied.filter((p) => present.has(p.path) && !isListened(p.path, input.channels)),
+    forgotten: [...input.files.values()].filter((file) => !present.has(file.path)),
+    unchanged,
+    ignored,
+  };
+}
+
+function isDue(
+  file: DesiredFile,
+  location: Location,
+  record: FileRecord | undefined,
+  input: CompareInput,
+): boolean {
+  if (record === undefined || record.blobId !== file.blobId || record.settings !== input.settings)
+    return true;
+  switch (record.state) {
+    case 'pending':
+      return true;
+    case 'failed':
+      if (record.failure?.retry === 'final') return false;
+      return !input.onlyDue || record.nextAttemptAt === undefined || record.nextAttemptAt <= input.now;
+    case 'done': {
+      const dueAt =
+        record.spec === undefined ? undefined : location.kind.dueAt?.(record.spec, record.updatedAt);
+      return dueAt !== undefined && dueAt <= input.now;
+    }
+    case 'excluded':
+    case 'unmanaged':
+      return false;
+  }
+}

@@ -1,0 +1,86 @@
+import type { Box } from '../geoserver/client.js';
+import type { FileReference, Job } from '../jobs/job.js';
+import type { TaskSettings } from './settings.js';
+
+/** What the kinds' schemas guarantee of every layer, whatever its kind. */
+export interface LayerSpec {
+  readonly workspace: string;
+  readonly name: string;
+  readonly title?: string;
+  readonly abstract?: string;
+  readonly keywords: readonly string[];
+  readonly applications: readonly string[];
+  readonly bbox?: Box | null;
+  readonly crs?: string | null;
+  readonly override_bbox: boolean;
+  readonly spatial_data: boolean;
+  readonly sync_geoserver_data: boolean;
+  readonly geoserver_setting: Readonly<Record<string, unknown>>;
+  readonly preview_path?: string;
+}
+
+/** A feature: a layer over a table that is restored here. */
+export interface FeatureSpec extends LayerSpec {
+  readonly schema?: string;
+  readonly data_schema?: string;
+  readonly outdated_schema?: string;
+  readonly sync_postgres_data: boolean;
+  readonly spatial_column?: string | null;
+  readonly viewsql?: string | null;
+  readonly data?: FileReference;
+  readonly job_id?: string | number | null;
+}
+
+export const layerOf = (job: Job): LayerSpec => job.spec as unknown as LayerSpec;
+export const featureOf = (job: Job): FeatureSpec => job.spec as unknown as FeatureSpec;
+
+/** `workspace:name`, as GeoServer writes it. */
+export const layerName = (job: Job): string => `${layerOf(job).workspace}:${layerOf(job).name}`;
+
+/** Keywords and applications both go into the layer's keywords. */
+export const keywordsOf = (job: Job): string[] => [
+  ...new Set([...layerOf(job).keywords, ...layerOf(job).applications]),
+];
+
+/** True when the job has a part in PostgreSQL on this slave. */
+export function hasTable(job: Job, settings: TaskSettings): boolean {
+  return !settings.skipDatabase && job.spec['sync_postgres_data'] !== false;
+}
+
+/** True when the job has a part in GeoServer on this slave. */
+export function isPublished(job: Job, settings: TaskSettings): boolean {
+  return (
+    !settings.skipGeoServer && job.spec['sync_geoserver_data'] !== false && job.spec['spatial_data'] !== false
+  );
+}
+
+/** The same for removals. */
+export const isRemoved = isPublished;
+
+/**
+ * Tokens by which jobs wait for each other (see TaskDefinition.settles). They are names of facts, not of tasks, so that a
+ * kind can wait for another without knowing it.
+ */
+export const tableToken = (schema: string, table: string): string => `table ${schema}.${table}`;
+export const goneTableToken = (schema: string, table: string): string => `no table ${schema}.${table}`;
+export const storeToken = (workspace: string, store: string): string => `store ${workspace}:${store}`;
+/** Settled by whatever makes a layer use, or no longer use, a store of the workspace. */
+export const storeUserToken = (workspace: string): string => `users of stores in ${workspace}`;
+export const layerToken = (workspace: string, name: string): string => `layer ${workspace}:${name}`;
+export const goneLayerToken = (workspace: string, name: string): string => `no layer ${workspace}:${name}`;
+/** Settled by every change of a group's members in the workspace. */
+export const groupsToken = (workspace: string): string => `groups in ${workspace}`;
+/** Settled by the removal of a group that held the layer. */
+export const releasedToken = (workspace: string, name: string): string =>
+  `no group holds ${workspace}:${name}`;
+
+/** What a task waits for that makes a layer of this name: the removal of another kind's layer of the same name. */
+export const beforePublishing = (job: Job): string[] => [
+  goneLayerToken(layerOf(job).workspace, layerOf(job).name),
+];
+
+/** What a task waits for that removes a layer: groups have to let go of it first. */
+export const beforeRemoving = (job: Job): string[] => [
+  groupsToken(layerOf(job).workspace),
+  releasedToken(layerOf(job).workspace, layerOf(job).name),
+];

@@ -1,0 +1,221 @@
+import type { Job } from '../jobs/job.js';
+import type { Kind, Spec } from '../jobs/kind.js';
+import type { AgentError } from '../lib/errors.js';
+import type { Failure, FileRecord, FileState, PublicationRecord } from '../state/records.js';
+import type { StateStore } from '../state/store.js';
+import type { Candidate } from './compare.js';
+import type { Decision } from './decide.js';
+import type { Verdict } from './judge.js';
+import type { JobOutcome } from './run.js';
+
+const FIRST_RETRY_MS = 30_000;
+const LONGEST_RETRY_MS = 60 * 60_000;
+
+export interface LedgerContext {
+  readonly store: StateStore;
+  readonly revision: string;
+  /** Digest of the settings under which files are judged. */
+  readonly settings: string;
+  readonly now: () => Date;
+  readonly random: () => number;
+  readonly redact: (text: string) => string;
+}
+
+/** What the record and the revision held when the run began. */
+export interface LedgerView {
+  readonly files: ReadonlyMap<string, FileRecord>;
+  readonly publications: readonly PublicationRecord[];
+  readonly candidates: readonly Candidate[];
+  readonly present: ReadonlySet<string>;
+}
+
+/** Writes into the record what is asked for and what became of it: before the first task acts, and when a job ends. */
+export class Ledger {
+  readonly #context: LedgerContext;
+  readonly #view: LedgerView;
+  readonly #files: Map<string, FileRecord>;
+  readonly #blobs: ReadonlyMap<string, string>;
+  readonly #renewed: FileRecord[] = [];
+
+  constructor(context: LedgerContext, view: LedgerView) {
+    this.#context = context;
+    this.#view = view;
+    this.#files = new Map(view.files);
+    this.#blobs = new Map(view.candidates.map((c) => [c.path, c.blobId]));
+  }
+
+  /** The file has the same content as before under a new id: written with the next `begin`. */
+  sameContent(file: FileRecord, blobId: string): void {
+    this.#renewed.push({ ...file, blobId });
+  }
+
+  /**
+   * Before the first task acts, in one transaction: what was judged is pending, what is to be published is remembered,
+   * and files that are gone are forgotten unless something of theirs has to be removed first.
+   */
+  begin(verdicts: readonly Verdict[], decision: Decision, forgotten: readonly FileRecord[]): void {
+    const { store } = this.#context;
+    const removing = new Set(decision.jobs.filter((job) => job.action === 'remove').map((job) => job.path));
+    store.transaction(() => {
+      for (const file of this.#renewed) this.#save(file, {});
+      for (const verdict of verdicts) this.#writeVerdict(verdict);
+      for (const file of forgotten) if (!removing.has(file.path)) store.deleteFile(file.path);
+      for (const p of decision.handedOver) store.deletePublication(p.path, p.identity);
+      for (const p of decision.unmanaged) {
+        const file = this.#files.get(p.path);
+        if (file && file.state !== 'unmanaged') this.#save(file, { state: 'unmanaged', failure: undefined });
+      }
+    });
+  }
+
+  /** A job ended: its file's state, and with a removal the publication, which is gone now. */
+  settled(job: Job, outcome: JobOutcome): void {
+    const { store } = this.#context;
+    if (outcome.type === 'stopped') return;
+    const file = this.#files.get(job.path);
+    store.transaction(() => {
+      if (job.action === 'remove' && outcome.type === 'done') {
+        store.deletePublication(job.path, job.identity);
+        if (!this.#view.present.has(job.path)) {
+          store.deleteFile(job.path);
+          return;
+        }
+      }
+      if (file === undefined) return;
+      if (this.#isAside(job, file)) {
+        if (file.state === 'unmanaged' && outcome.type === 'done') this.#save(file, { state: 'excluded' });
+        return;
+      }
+      if (outcome.type === 'failed') this.#save(file, this.#failed(file, outcome.failure));
+      else this.#save(file, { ...SETTLED_FILE, remark: joined(outcome.warnings) });
+    });
+  }
+
+  /** A job that is refused before any of its tasks ran; returns the message. */
+  refused(job: Job, error: AgentError): string {
+    const failure = this.#failureOf(error);
+    const file = this.#files.get(job.path);
+    if (file !== undefined) this.#save(file, this.#failed(file, failure));
+    return failure.message;
+  }
+
+  /** A removal that asks for nothing; returns the remark that says why. */
+  superseded(job: Job): string {
+    const remark = 'nothing to remove: another task file publishes it';
+    const file = this.#files.get(job.path);
+    if (file !== undefined) this.#save(file, { ...SETTLED_FILE, remark });
+    return remark;
+  }
+
+  /** A removal that goes with a file's other job (it was renamed, or is pruned): the file's state is not its. */
+  #isAside(job: Job, file: FileRecord): boolean {
+    return job.action === 'remove' && file.action !== 'remove' && this.#view.present.has(job.path);
+  }
+
+  #writeVerdict(verdict: Verdict): void {
+    const { store } = this.#context;
+    const path = verdict.type === 'rejected' ? verdict.path : verdict.file.path;
+    const base = this.#blank(path, verdict);
+    switch (verdict.type) {
+      case 'rejected':
+        this.#save(base, this.#failed(this.#files.get(path) ?? base, this.#failureOf(verdict.error)));
+        return;
+      case 'excluded': {
+        const applied = this.#view.publications.some((p) => p.path === path);
+        const state: FileState = applied ? 'unmanaged' : 'excluded';
+        this.#save({ ...base, identity: verdict.identity }, { state, remark: verdict.why });
+        return;
+      }
+      case 'job': {
+        const { job, merged, file } = verdict;
+        const { kind } = file.location;
+        const spec = withoutSecrets(merged, kind);
+        this.#save({ ...base, identity: job.identity, name: job.name, spec }, { state: 'pending' });
+        store.deleteOtherActions(path, job.action);
+        if (job.action === 'publish' && kind.removable)
+          store.savePublication({
+            path,
+            identity: job.identity,
+            kind: kind.name,
+            channel: job.channel,
+            name: job.name,
+            spec,
+          });
+      }
+    }
+  }
+
+  #blank(path: string, verdict: Verdict): FileRecord {
+    const { settings, revision, now } = this.#context;
+    const known = this.#files.get(path);
+    return {
+      path,
+      blobId: this.#blobs.get(path) ?? known?.blobId ?? '',
+      contentHash: verdict.file?.contentHash ?? '',
+      settings,
+      kind: verdict.file?.location.kind.name ?? known?.kind ?? '',
+      channel: verdict.file?.location.channel ?? path.split('/')[0] ?? '',
+      action: verdict.file?.action ?? known?.action ?? 'publish',
+      identity: known?.identity,
+      name: known?.name,
+      spec: undefined,
+      state: 'pending',
+      failure: undefined,
+      remark: undefined,
+      attempts: known?.blobId === this.#blobs.get(path) ? (known?.attempts ?? 0) : 0,
+      nextAttemptAt: undefined,
+      revision,
+      updatedAt: now(),
+    };
+  }
+
+  #failed(file: FileRecord, failure: Failure): Partial<FileRecord> {
+    const { now, random } = this.#context;
+    const attempts = file.attempts + 1;
+    const delay = Math.min(FIRST_RETRY_MS * 2 ** (attempts - 1), LONGEST_RETRY_MS) * (0.75 + random() / 2);
+    return {
+      state: 'failed',
+      failure,
+      remark: undefined,
+      attempts,
+      nextAttemptAt: failure.retry === 'final' ? undefined : new Date(now().getTime() + delay),
+    };
+  }
+
+  #failureOf(error: AgentError): Failure {
+    const hint = error.hint === undefined ? '' : ` ${error.hint}`;
+    return {
+      reason: error.reason,
+      retry: error.retry,
+      message: this.#context.redact(`${error.message}${hint}`),
+    };
+  }
+
+  #save(file: FileRecord, change: Partial<FileRecord>): void {
+    const next = { ...file, ...change, updatedAt: this.#context.now() };
+    this.#files.set(next.path, next);
+    this.#context.store.saveFile(next);
+  }
+}
+
+const SETTLED_FILE = { state: 'done', failure: undefined, attempts: 0, nextAttemptAt: undefined } as const;
+
+function joined(lines: readonly string[]): string | undefined {
+  return lines.length === 0 ? undefined : lines.join('\n');
+}
+
+const SECRET_KEY = /^(passwd|password|token|secret)$/i;
+
+/** A copy of a task file for the record: without passwords, wherever they stand. */
+export function withoutSecrets(spec: Spec, kind: Kind): Spec {
+  const strip = (value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map(strip);
+    if (value === null || typeof value !== 'object') return value;
+    return Object.fromEntries(
+      Object.entries(value)
+        .filter(([key]) => !SECRET_KEY.test(key) && kind.secretKeys?.includes(key) !== true)
+        .map(([key, inner]) => [key, strip(inner)]),
+    );
+  };
+  return strip(spec) as Spec;
+}

@@ -1,0 +1,86 @@
+import type { Job } from '../../jobs/job.js';
+import { Secret } from '../../lib/secret.js';
+import { storeToken, storeUserToken, isPublished, isRemoved } from '../layer.js';
+import type { TaskSettings } from '../settings.js';
+import { connectionParameters, overridesIn } from '../store-parameters.js';
+import type { TaskDefinition } from '../task.js';
+
+const workspaceOf = (job: Job): string => String(job.spec['workspace']);
+const nameOf = (job: Job): string => String(job.spec['name']);
+
+/** The PostGIS store through which GeoServer reads the slave's own database. */
+const createDataStore: TaskDefinition = {
+  type: 'create_data_store',
+  target: 'geoserver',
+  needs: ['create_workspace'],
+  applies: isPublished,
+  object: (job) => workspaceOf(job),
+  inputs: (job, settings) => [storeName(job, settings), ownParameters(job, settings)],
+  async run(job, { geoserver, settings, signal }) {
+    const change = await geoserver.ensurePostgisStore(
+      {
+        workspace: workspaceOf(job),
+        name: storeName(job, settings),
+        parameters: ownParameters(job, settings),
+        password: settings.store.password,
+      },
+      signal,
+    );
+    return { output: change };
+  },
+};
+
+/** A store of the task file's own, on any PostgreSQL. */
+const updateLiveStore: TaskDefinition = {
+  type: 'update_live_store',
+  target: 'geoserver',
+  applies: isPublished,
+  object: (job) => `${workspaceOf(job)}:${nameOf(job)}`,
+  settles: (job) => [storeToken(workspaceOf(job), nameOf(job))],
+  async run(job, { geoserver, settings, signal }) {
+    const { password, parameters } = liveParameters(job, settings);
+    const change = await geoserver.ensurePostgisStore(
+      { workspace: workspaceOf(job), name: nameOf(job), parameters, password },
+      signal,
+    );
+    return { output: change };
+  },
+};
+
+const removeLiveStore: TaskDefinition = {
+  type: 'remove_live_store',
+  target: 'geoserver',
+  applies: isRemoved,
+  object: (job) => `${workspaceOf(job)}:${nameOf(job)}`,
+  waitsFor: (job) => [storeUserToken(workspaceOf(job))],
+  async run(job, { geoserver, signal }) {
+    return {
+      output: await geoserver.removeDataStore({ workspace: workspaceOf(job), name: nameOf(job) }, signal),
+    };
+  },
+};
+
+/** The name of the store that holds a workspace's features. */
+export function storeName(job: Job, settings: TaskSettings): string {
+  return settings.dataStoreName.replaceAll('{}', workspaceOf(job));
+}
+
+function ownParameters(job: Job, settings: TaskSettings): Record<string, string> {
+  const { schema } = job.spec;
+  return connectionParameters(
+    { ...settings.store, ...(typeof schema === 'string' ? { schema } : {}) },
+    settings.workspaceNamespace.replaceAll('{}', workspaceOf(job)),
+  );
+}
+
+/** The defaults, each overridden by the job's key of its name, then by `geoserver_setting`; the workspace's URI stays. */
+function liveParameters(job: Job, settings: TaskSettings) {
+  const namespace = settings.workspaceNamespace.replaceAll('{}', workspaceOf(job));
+  const defaults = connectionParameters(settings.store, namespace);
+  const { passwd, ...overrides } = overridesIn(job.spec, defaults);
+  const parameters = { ...defaults, ...overrides, namespace };
+  const password = passwd === undefined ? settings.store.password : new Secret(passwd.replace(/^plain:/, ''));
+  return { parameters, password };
+}
+
+export default [createDataStore, updateLiveStore, removeLiveStore];

@@ -1,0 +1,108 @@
+import type { Job } from '../../jobs/job.js';
+import { AgentError } from '../../lib/errors.js';
+import {
+  beforePublishing,
+  beforeRemoving,
+  goneLayerToken,
+  groupsToken,
+  isPublished,
+  isRemoved,
+  layerName,
+  layerOf,
+  layerToken,
+  releasedToken,
+  type LayerSpec,
+} from '../layer.js';
+import type { TaskContext, TaskDefinition } from '../task.js';
+
+interface Member {
+  readonly type: string;
+  readonly workspace: string;
+  readonly name: string;
+}
+
+interface GroupSpec extends LayerSpec {
+  readonly layers: readonly Member[];
+}
+
+const groupOf = (job: Job): GroupSpec => job.spec as unknown as GroupSpec;
+
+/** Its members come first, also those of this same pull; members that it lost may only go after it let go of them. */
+const updateLayerGroup: TaskDefinition = {
+  type: 'update_layergroup',
+  target: 'geoserver',
+  applies: isPublished,
+  object: layerName,
+  settles: (job) => [
+    layerToken(groupOf(job).workspace, groupOf(job).name),
+    groupsToken(groupOf(job).workspace),
+  ],
+  waitsFor: (job) => [
+    ...groupOf(job).layers.map((member) => layerToken(member.workspace, member.name)),
+    ...beforePublishing(job),
+  ],
+  async run(job, context) {
+    const { workspace, name, title, abstract } = groupOf(job);
+    const { members, warnings } = membersHere(job, context);
+    const change = await context.geoserver.ensureLayerGroup(
+      {
+        workspace,
+        name,
+        title: title ?? name,
+        abstract: abstract ?? '',
+        members: members.map((member) => ({
+          type: member.type === 'group' ? ('layerGroup' as const) : ('layer' as const),
+          workspace: member.workspace,
+          name: member.name,
+        })),
+      },
+      context.signal,
+    );
+    return { output: { change }, warnings };
+  },
+};
+
+const removeLayerGroup: TaskDefinition = {
+  type: 'remove_layergroup',
+  target: 'geoserver',
+  applies: isRemoved,
+  object: layerName,
+  settles: (job) => [
+    goneLayerToken(groupOf(job).workspace, groupOf(job).name),
+    ...groupOf(job).layers.map((member) => releasedToken(member.workspace, member.name)),
+  ],
+  waitsFor: beforeRemoving,
+  async run(job, { geoserver, signal }) {
+    const { workspace, name } = layerOf(job);
+    return { output: await geoserver.removeLayerGroup({ workspace, name }, signal) };
+  },
+};
+
+/**
+ * The members that this slave takes. One that it filters out, or whose channel it does not listen to, is left out with a
+ * warning; one that should be here and is not fails the group, in the adapter.
+ */
+function membersHere(
+  job: Job,
+  context: TaskContext,
+): { members: readonly Member[]; warnings: readonly string[] } {
+  const taken = new Set(context.publications().map((publication) => publication.identity));
+  const { layers } = groupOf(job);
+  const members = layers.filter(({ workspace, name }) => taken.has(`layer:${workspace}:${name}`));
+  if (members.length === 0)
+    throw new AgentError(
+      'not-published-yet',
+      `${layerName(job)}: none of its members is published on this slave`,
+      {
+        retry: 'remote',
+      },
+    );
+  const warnings = layers
+    .filter((member) => !members.includes(member))
+    .map(
+      (member) => `the member ${member.workspace}:${member.name} is left out: this slave does not take it`,
+    );
+  return { members, warnings };
+}
+
+export default [updateLayerGroup, removeLayerGroup];

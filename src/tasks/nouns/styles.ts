@@ -1,0 +1,102 @@
+import type { Job } from '../../jobs/job.js';
+import { AgentError } from '../../lib/errors.js';
+import { isPublished, isRemoved, layerName, layerOf } from '../layer.js';
+import { defaultStyle, ownStyles } from '../layer-styles.js';
+import type { TaskContext, TaskDefinition } from '../task.js';
+import { readStyles } from './files.js';
+
+const STYLE = 'style';
+
+/** The layer's styles, before the layer itself, so that it never shows the default of its geometry for long. */
+const updateStyles: TaskDefinition = {
+  type: 'update_styles',
+  target: 'geoserver',
+  applies: (job, settings) => isPublished(job, settings) && ownStyles(job).length > 0,
+  object: layerName,
+  async run(job, context) {
+    const { workspace } = layerOf(job);
+    const changes = await Promise.all(
+      [...(await readStyles(context))].map(([name, sld]) => {
+        claimStyle(job, `${workspace}:${name}`, context.made);
+        return context.geoserver.ensureStyle(
+          { workspace, name, sld, likelyNew: context.isNew },
+          context.signal,
+        );
+      }),
+    );
+    return { output: changes };
+  },
+};
+
+/** Which styles the layer has: its default, and those people may choose. */
+const updateLayer: TaskDefinition = {
+  type: 'update_layer',
+  target: 'geoserver',
+  applies: (job, settings) => isPublished(job, settings) && ownStyles(job).length > 0,
+  object: layerName,
+  async run(job, { geoserver, signal, isNew }) {
+    const first = defaultStyle(job);
+    const change = await geoserver.setLayerStyles(
+      {
+        workspace: layerOf(job).workspace,
+        layer: layerOf(job).name,
+        ...(first === undefined ? {} : { defaultStyle: first }),
+        styles: ownStyles(job)
+          .map((style) => style.name)
+          .filter((name) => name !== first),
+        likelyNew: isNew,
+      },
+      signal,
+    );
+    return { output: change };
+  },
+};
+
+/** Styles that this layer had and has no longer; after the layer has let go of them. */
+const removeLostStyles: TaskDefinition = {
+  type: 'remove_lost_styles',
+  target: 'geoserver',
+  applies: isPublished,
+  object: layerName,
+  async run(job, context) {
+    const kept = new Set(ownStyles(job).map((style) => `${layerOf(job).workspace}:${style.name}`));
+    return { output: await removeMade(job, kept, context) };
+  },
+};
+
+/** All styles that the record says this layer made; the built-in ones and those of others stay. */
+const removeStyles: TaskDefinition = {
+  type: 'remove_styles',
+  target: 'geoserver',
+  applies: isRemoved,
+  object: layerName,
+  async run(job, context) {
+    return { output: await removeMade(job, new Set(), context) };
+  },
+};
+
+/** Notes that the layer is about to make the style; refuses one that another layer made. */
+function claimStyle(job: Job, style: string, made: TaskContext['made']): void {
+  const owner = made.ownerOf(STYLE, style);
+  if (owner !== undefined && owner !== job.identity)
+    throw new AgentError('conflict', `the style ${style} of ${job.identity} belongs to ${owner} already`, {
+      retry: 'final',
+      hint: 'Give one of the two styles or layers another name on the master.',
+    });
+  made.add(STYLE, style, job.identity);
+}
+
+async function removeMade(job: Job, kept: ReadonlySet<string>, context: TaskContext): Promise<string[]> {
+  const lost = context.made.of(STYLE, job.identity).filter((style) => !kept.has(style));
+  for (const style of lost) {
+    const separator = style.indexOf(':');
+    await context.geoserver.removeStyle(
+      { workspace: style.slice(0, separator), name: style.slice(separator + 1) },
+      context.signal,
+    );
+    context.made.remove(STYLE, style);
+  }
+  return lost;
+}
+
+export default [updateStyles, updateLayer, removeLostStyles, removeStyles];

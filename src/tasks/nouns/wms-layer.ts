@@ -1,0 +1,69 @@
+import type { Job } from '../../jobs/job.js';
+import { latLonBoxOf } from '../boxes.js';
+import {
+  beforePublishing,
+  beforeRemoving,
+  goneLayerToken,
+  isPublished,
+  isRemoved,
+  keywordsOf,
+  layerName,
+  layerOf,
+  layerToken,
+  storeToken,
+  storeUserToken,
+  type LayerSpec,
+} from '../layer.js';
+import type { TaskDefinition } from '../task.js';
+
+interface WmsLayerSpec extends LayerSpec {
+  readonly store: string;
+  readonly native_name: string;
+}
+
+const wmsOf = (job: Job): WmsLayerSpec => job.spec as unknown as WmsLayerSpec;
+
+const updateWmsLayer: TaskDefinition = {
+  type: 'update_wms_layer',
+  target: 'geoserver',
+  applies: isPublished,
+  object: layerName,
+  settles: (job) => [layerToken(wmsOf(job).workspace, wmsOf(job).name), storeUserToken(wmsOf(job).workspace)],
+  waitsFor: (job) => [storeToken(wmsOf(job).workspace, wmsOf(job).store), ...beforePublishing(job)],
+  async run(job, { geoserver, signal }) {
+    const { workspace, name, store, native_name, title, abstract, override_bbox } = wmsOf(job);
+    const box = override_bbox ? latLonBoxOf(job) : undefined;
+    const change = await geoserver.ensureWmsLayer(
+      {
+        workspace,
+        name,
+        store,
+        nativeName: native_name,
+        title: title ?? name,
+        abstract: abstract ?? '',
+        keywords: keywordsOf(job),
+        ...(box ? { latLonBox: box } : {}),
+      },
+      signal,
+    );
+    return { output: { change } };
+  },
+};
+
+const removeWmsLayer: TaskDefinition = {
+  type: 'remove_wms_layer',
+  target: 'geoserver',
+  applies: isRemoved,
+  object: layerName,
+  settles: (job) => [
+    goneLayerToken(layerOf(job).workspace, layerOf(job).name),
+    storeUserToken(layerOf(job).workspace),
+  ],
+  waitsFor: beforeRemoving,
+  async run(job, { geoserver, signal }) {
+    const { workspace, name } = wmsOf(job);
+    return { output: await geoserver.removeWmsLayer({ workspace, name }, signal) };
+  },
+};
+
+export default [updateWmsLayer, removeWmsLayer];

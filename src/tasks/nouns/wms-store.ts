@@ -1,0 +1,60 @@
+import type { Job } from '../../jobs/job.js';
+import { Secret } from '../../lib/secret.js';
+import { isPublished, isRemoved, storeToken, storeUserToken } from '../layer.js';
+import type { TaskDefinition } from '../task.js';
+
+interface WmsStoreSpec {
+  readonly workspace: string;
+  readonly name: string;
+  readonly capability_url: string;
+  readonly username?: string | null;
+  readonly password?: string | null;
+  readonly geoserver_setting: Readonly<Record<string, unknown>>;
+}
+
+const storeOf = (job: Job): WmsStoreSpec => job.spec as unknown as WmsStoreSpec;
+const storeNameOf = (job: Job): string => `${storeOf(job).workspace}:${storeOf(job).name}`;
+
+const updateWmsStore: TaskDefinition = {
+  type: 'update_wms_store',
+  target: 'geoserver',
+  applies: isPublished,
+  object: storeNameOf,
+  settles: (job) => [storeToken(storeOf(job).workspace, storeOf(job).name)],
+  async run(job, { geoserver, signal }) {
+    const { workspace, name, capability_url, username, password, geoserver_setting: setting } = storeOf(job);
+    const change = await geoserver.ensureWmsStore(
+      {
+        workspace,
+        name,
+        capabilitiesUrl: capability_url,
+        ...(username ? { username } : {}),
+        ...(password ? { password: new Secret(password) } : {}),
+        maxConnections: positive(setting['max_connections'], 6),
+        readTimeout: positive(setting['read_timeout'], 60),
+        connectTimeout: positive(setting['connect_timeout'], 30),
+      },
+      signal,
+    );
+    return { output: change };
+  },
+};
+
+const removeWmsStore: TaskDefinition = {
+  type: 'remove_wms_store',
+  target: 'geoserver',
+  applies: isRemoved,
+  object: storeNameOf,
+  waitsFor: (job) => [storeUserToken(storeOf(job).workspace)],
+  async run(job, { geoserver, signal }) {
+    const { workspace, name } = storeOf(job);
+    return { output: await geoserver.removeWmsStore({ workspace, name }, signal) };
+  },
+};
+
+function positive(value: unknown, fallback: number): number {
+  const number = Number(value);
+  return Number.isInteger(number) && number > 0 ? number : fallback;
+}
+
+export default [updateWmsStore, removeWmsStore];

@@ -1,0 +1,136 @@
+import type { GeoServer } from '../geoserver/client.js';
+import type { Job } from '../jobs/job.js';
+import type { Clock } from '../lib/clock.js';
+import type { HttpClient } from '../lib/http.js';
+import type { Logger } from '../lib/log.js';
+import type { Database } from '../pgdump/database.js';
+import type { PublicationRecord, TaskRecord } from '../state/records.js';
+import type { StateStore } from '../state/store.js';
+import type { Transfer } from '../transfer/transfer.js';
+import { AgentError } from '../lib/errors.js';
+import { planSteps, type Plan, type Step } from './plan.js';
+import type { Limits } from './queue.js';
+import { runPlan, type JobOutcome, type StepEvent } from './run.js';
+import type { TaskSettings } from './settings.js';
+import type { MadeThings, Target, TaskContext, TaskDefinition, TaskResult } from './task.js';
+
+export interface WorkshopDependencies {
+  readonly definitions: ReadonlyMap<string, TaskDefinition>;
+  readonly settings: TaskSettings;
+  readonly store: StateStore;
+  readonly transfer: Transfer;
+  readonly database: Database;
+  /** Every GeoServer this slave writes to. */
+  readonly geoservers: readonly GeoServer[];
+  readonly http: HttpClient;
+  readonly limits: Limits;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly log: Logger;
+  readonly redact: (text: string) => string;
+  readonly signal: AbortSignal;
+  readonly onStep: (event: StepEvent) => void;
+}
+
+/** The planner and the runner, with everything tasks need: where jobs meet the world. */
+export class TaskWorkshop {
+  readonly #deps: WorkshopDependencies;
+  readonly #recorded: Map<string, TaskRecord[]>;
+  readonly #targets: readonly Target[];
+  #publications: readonly PublicationRecord[] | undefined;
+
+  constructor(deps: WorkshopDependencies) {
+    this.#deps = deps;
+    this.#recorded = deps.store.tasks();
+    this.#targets = [
+      { kind: 'local', id: 'local' },
+      { kind: 'database', id: deps.database.id },
+      ...deps.geoservers.map((server) => ({ kind: 'geoserver' as const, id: server.url })),
+      { kind: 'cdn', id: 'cdn' },
+    ];
+  }
+
+  /** What is due of these jobs, as a graph. */
+  plan(jobs: readonly Job[]): Plan {
+    return planSteps({
+      jobs,
+      definitions: this.#deps.definitions,
+      targets: this.#targets,
+      recorded: (job) => (this.#recorded.get(job.path) ?? []).filter((task) => task.action === job.action),
+      settings: this.#deps.settings,
+    });
+  }
+
+  /** Runs a plan; every job of it ends with an outcome, also those with nothing to do. */
+  async run(plan: Plan, onJob: (job: Job, outcome: JobOutcome) => void): Promise<void> {
+    const { store, clock } = this.#deps;
+    for (const job of plan.settled) onJob(job, { type: 'done', warnings: [] });
+    for (const { job, circle } of plan.circular) onJob(job, circular(circle));
+    await runPlan(plan, {
+      ...this.#deps,
+      perform: (step, job, signal) => this.#perform(step, job, signal),
+      onJob,
+      record: {
+        started: (keys) => store.taskStarted(keys, clock.now()),
+        finished: (keys, result) => {
+          store.taskFinished(keys, clock.now(), result);
+        },
+      },
+    });
+  }
+
+  async #perform(step: Step, job: Job, signal: AbortSignal): Promise<TaskResult | undefined> {
+    const geoserver = this.#deps.geoservers.find((server) => server.url === step.target.id);
+    const context: TaskContext = {
+      signal,
+      log: this.#deps.log.child({ job: job.path, task: step.definition.type, target: step.target.id }),
+      settings: this.#deps.settings,
+      transfer: this.#deps.transfer,
+      database: this.#deps.database,
+      get geoserver() {
+        if (geoserver === undefined) throw new Error(`${step.definition.type} has no GeoServer`);
+        return geoserver;
+      },
+      geoservers: this.#deps.geoservers,
+      http: this.#deps.http,
+      made: this.#madeOn(step.target.id),
+      publications: () => (this.#publications ??= this.#deps.store.publications()),
+      isNew: !(this.#recorded.get(job.path) ?? []).some((task) => isOf(task, step)),
+      output: (type) => this.#outputOf(type, job, step.target),
+    };
+    return step.definition.run(job, context);
+  }
+
+  /** Outputs are read from the record, so that a run which goes on after a crash finds those of the one before. */
+  #outputOf(type: string, job: Job, target: Target): unknown {
+    const outputs = this.#deps.store
+      .tasksOf(job.path)
+      .filter((task) => task.action === job.action && task.type === type && task.state === 'done');
+    return (outputs.find((task) => task.target === target.id) ?? outputs[0])?.output;
+  }
+
+  #madeOn(target: string): MadeThings {
+    const { store } = this.#deps;
+    return {
+      of: (type, owner) => store.made(target, type, owner),
+      ownerOf: (type, name) => store.ownerOf(target, type, name),
+      add: (type, name, owner) => store.addMade(target, type, name, owner),
+      remove: (type, name) => store.deleteMade(target, type, name),
+    };
+  }
+}
+
+function isOf(task: TaskRecord, step: Step): boolean {
+  return task.type === step.definition.type && task.target === step.target.id && task.object === step.object;
+}
+
+function circular(circle: readonly string[]): JobOutcome {
+  const error = new AgentError('conflict', `${circle.join(', ')} wait for each other in a circle`, {
+    retry: 'remote',
+  });
+  return {
+    type: 'failed',
+    failure: { reason: error.reason, retry: error.retry, message: error.message },
+    warnings: [],
+  };
+}
