@@ -1,0 +1,200 @@
+import pg from 'pg';
+import { AgentError, messageOf } from '../lib/errors.js';
+import type { Logger } from '../lib/log.js';
+import type { Secret } from '../lib/secret.js';
+import { toDatabaseError } from './errors.js';
+
+/** How a PostgreSQL database is reached. */
+export interface ConnectionSettings {
+  readonly host: string;
+  readonly port: number;
+  readonly database: string;
+  readonly user: string;
+  readonly password: Secret | undefined;
+}
+
+export interface QueryOptions {
+  /** Milliseconds after which the statement is cancelled; 60 s unless said otherwise. */
+  readonly timeoutMs?: number;
+  /** What the statement does, for the error message: "Swapping tables". */
+  readonly doing?: string;
+}
+
+const DEFAULT_TIMEOUT_MS = 60_000;
+const CONNECT_TIMEOUT_MS = 15_000;
+/** A cancelled statement that has not ended after this time loses its connection. */
+const CANCEL_GRACE_MS = 3_000;
+
+/** One connection, for as long as `Connections.use` lends it. */
+export class Session {
+  readonly #client: pg.ClientBase;
+  readonly #signal: AbortSignal;
+  readonly #drop: (client: pg.ClientBase) => Promise<void>;
+
+  constructor(client: pg.ClientBase, signal: AbortSignal, drop: (client: pg.ClientBase) => Promise<void>) {
+    this.#client = client;
+    this.#signal = signal;
+    this.#drop = drop;
+  }
+
+  /**
+   * Runs one statement and returns its rows. When the signal fires or the time is over, the statement is cancelled in
+   * the server as well. Throws AgentError: 'cancelled', 'timed-out', 'connection', 'database', 'conflict', ...
+   */
+  async query<T>(sql: string, params: readonly unknown[] = [], options: QueryOptions = {}): Promise<T[]> {
+    const doing = options.doing ?? 'Querying the database';
+    const limit = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+    if (this.#signal.aborted) throw cancelled(doing);
+    let why: 'cancelled' | 'timed-out' | undefined;
+    const stop = (reason: 'cancelled' | 'timed-out') => () => {
+      why ??= reason;
+      void this.#drop(this.#client);
+    };
+    const onAbort = stop('cancelled');
+    const timer = setTimeout(stop('timed-out'), limit);
+    this.#signal.addEventListener('abort', onAbort, { once: true });
+    try {
+      // Without parameters the simple protocol is used, which allows several statements in one text.
+      const result =
+        params.length === 0 ? await this.#client.query(sql) : await this.#client.query(sql, [...params]);
+      return rowsOf(result) as T[];
+    } catch (error) {
+      if (why === 'cancelled') throw cancelled(doing);
+      if (why === 'timed-out')
+        throw new AgentError('timed-out', `${doing} took longer than ${limit} ms`, {
+          retry: 'transient',
+          cause: error,
+        });
+      throw toDatabaseError(error, doing);
+    } finally {
+      clearTimeout(timer);
+      this.#signal.removeEventListener('abort', onAbort);
+    }
+  }
+
+  /** Like `query`, for statements that give exactly one row. */
+  async one<T>(sql: string, params: readonly unknown[] = [], options: QueryOptions = {}): Promise<T> {
+    const [row] = await this.query<T>(sql, params, options);
+    if (row === undefined)
+      throw new AgentError('bug', `no row from: ${sql.slice(0, 200)}`, { retry: 'transient' });
+    return row;
+  }
+
+  /** Runs `work` between BEGIN and COMMIT; any failure rolls back. */
+  async transaction<T>(work: () => Promise<T>): Promise<T> {
+    await this.query('BEGIN');
+    try {
+      const result = await work();
+      await this.query('COMMIT');
+      return result;
+    } catch (error) {
+      await this.#client.query('ROLLBACK').catch(() => undefined);
+      throw error;
+    }
+  }
+}
+
+/** A small pool of connections to one database. */
+export class Connections {
+  readonly #pool: pg.Pool;
+  readonly #config: pg.ClientConfig;
+
+  constructor(settings: ConnectionSettings, options: { readonly max: number; readonly log: Logger }) {
+    this.#config = clientConfig(settings);
+    this.#pool = new pg.Pool({ ...this.#config, max: options.max, idleTimeoutMillis: 30_000 });
+    // A server that restarts ends idle connections; the pool replaces them, so this is no failure of anybody's.
+    this.#pool.on('error', (error) =>
+      options.log.debug('idle database connection lost', { error: error.message }),
+    );
+  }
+
+  /** Lends a connection to `work`. One whose work was cut off is closed, not reused. */
+  async use<T>(signal: AbortSignal, work: (session: Session) => Promise<T>): Promise<T> {
+    if (signal.aborted) throw cancelled('Connecting to the database');
+    let client: pg.PoolClient;
+    try {
+      client = await this.#pool.connect();
+    } catch (error) {
+      throw toDatabaseError(error, 'Connecting to the database');
+    }
+    const ignore = (): void => undefined; // The query that was running reports it.
+    client.on('error', ignore);
+    const state = { reusable: false, dropped: false };
+    const drop = async (broken: pg.ClientBase): Promise<void> => {
+      state.dropped = true;
+      await this.#cancel(broken);
+    };
+    try {
+      const result = await work(new Session(client, signal, drop));
+      state.reusable = true;
+      return result;
+    } catch (error) {
+      if (hasAborted(signal) && !(error instanceof AgentError)) throw cancelled('Working on the database');
+      // After a plain SQL error the connection is fine, but locks of the session would stay with it.
+      throw toDatabaseError(error, 'Working on the database');
+    } finally {
+      client.off('error', ignore);
+      client.release(state.dropped || !state.reusable);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.end();
+  }
+
+  /** Asks the server to cancel what the connection is doing; when that does not help, closes the connection. */
+  async #cancel(client: pg.ClientBase): Promise<void> {
+    const forced = setTimeout(() => void endNow(client), CANCEL_GRACE_MS);
+    forced.unref();
+    const helper = new pg.Client({ ...this.#config, connectionTimeoutMillis: CANCEL_GRACE_MS });
+    helper.on('error', () => undefined);
+    try {
+      await helper.connect();
+      await helper.query('SELECT pg_cancel_backend($1)', [processIdOf(client)]);
+    } catch {
+      await endNow(client);
+    } finally {
+      await helper.end().catch(() => undefined);
+    }
+  }
+}
+
+/** Every field is given, so that no PG* variable of this process has a say (PGSSL* excepted). */
+export function clientConfig(settings: ConnectionSettings): pg.ClientConfig {
+  return {
+    host: settings.host,
+    port: settings.port,
+    database: settings.database,
+    user: settings.user,
+    ...(settings.password === undefined ? {} : { password: settings.password.reveal() }),
+    application_name: 'slave-sync',
+    options: '-c client_min_messages=warning',
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
+  };
+}
+
+/** A statement list gives one result each; only the last one's rows are of interest. */
+function rowsOf(result: pg.QueryResult | pg.QueryResult[]): unknown[] {
+  const last = Array.isArray(result) ? result.at(-1) : result;
+  return last?.rows ?? [];
+}
+
+/** A function, since the compiler takes the signal for as it was before the wait. */
+function hasAborted(signal: AbortSignal): boolean {
+  return signal.aborted;
+}
+
+function cancelled(doing: string): AgentError {
+  return new AgentError('cancelled', `${doing} was stopped`, { retry: 'transient' });
+}
+
+/** `end` closes the socket at once when a query is running. */
+async function endNow(client: pg.ClientBase): Promise<void> {
+  if (client instanceof pg.Client) await client.end().catch((error: unknown) => messageOf(error));
+}
+
+function processIdOf(client: pg.ClientBase): number | null {
+  return 'processID' in client && typeof client.processID === 'number' ? client.processID : null;
+}

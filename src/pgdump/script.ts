@@ -1,0 +1,91 @@
+import { EventEmitter } from 'node:events';
+import pg from 'pg';
+import { AgentError } from '../lib/errors.js';
+import type { Secret } from '../lib/secret.js';
+import { clientConfig, Session, type ConnectionSettings } from './connections.js';
+import type { DatabaseContext } from './context.js';
+import { toDatabaseError } from './errors.js';
+import { splitStatements } from './statements.js';
+
+export interface ScriptRequest {
+  readonly sql: string;
+  /** Another database of the same server. */
+  readonly database?: string;
+  /** Instead of the user of the settings. */
+  readonly credentials?: { readonly user: string; readonly password: Secret | undefined };
+  readonly timeoutMs?: number;
+}
+
+const DEFAULT_TIMEOUT_MS = 10 * 60_000;
+const LOCK_TIMEOUT = '30s';
+
+/**
+ * Runs a script as one multi-statement message on a connection of its own, so that it is one transaction unless it says
+ * otherwise itself. Throws AgentError; for a failing statement its message holds the statement and its number.
+ */
+export async function runScript(
+  context: DatabaseContext,
+  request: ScriptRequest,
+  signal: AbortSignal,
+): Promise<void> {
+  const settings: ConnectionSettings = {
+    ...context.settings,
+    ...(request.database === undefined ? {} : { database: request.database }),
+    ...request.credentials,
+  };
+  const client = new pg.Client(clientConfig(settings));
+  client.on('error', () => undefined); // The query reports it.
+  const completed = countCompleted(client);
+  const close = async (): Promise<void> => client.end().catch(() => undefined);
+  const session = new Session(client, signal, close);
+  const doing = `Running a script in database ${settings.database}`;
+  try {
+    await connect(client, doing);
+    await session.query(`SET lock_timeout = '${LOCK_TIMEOUT}'`);
+    const before = completed();
+    try {
+      await session.query(request.sql, [], { timeoutMs: request.timeoutMs ?? DEFAULT_TIMEOUT_MS, doing });
+    } catch (error) {
+      throw error instanceof AgentError ? naming(error, request.sql, completed() - before) : error;
+    }
+  } finally {
+    await close();
+  }
+}
+
+async function connect(client: pg.Client, doing: string): Promise<void> {
+  try {
+    await client.connect();
+  } catch (error) {
+    throw toDatabaseError(error, doing);
+  }
+}
+
+/** `pg` does not say how many statements of a message were done before one failed; its connection does. */
+function countCompleted(client: pg.Client): () => number {
+  let count = 0;
+  const connection: unknown = 'connection' in client ? client.connection : undefined;
+  if (connection instanceof EventEmitter) connection.on('commandComplete', () => count++);
+  return () => count;
+}
+
+function naming(error: AgentError, sql: string, completed: number): AgentError {
+  if (!(error.cause instanceof pg.DatabaseError)) return error;
+  const statements = splitStatements(sql);
+  const position = Number(error.cause.position ?? Number.NaN) - 1;
+  const at = statements.findIndex(({ start, end }) => position >= start && position < end);
+  const index = at === -1 ? completed : at;
+  const statement = statements[index];
+  if (!statement) return error;
+  const text = sql.slice(statement.start, statement.end).replace(/\s+/g, ' ').trim();
+  const short = text.length > 200 ? `${text.slice(0, 200)}…` : text;
+  return new AgentError(
+    error.reason,
+    `${error.message}, in statement ${index + 1} of ${statements.length}: ${short}`,
+    {
+      retry: error.retry,
+      ...(error.hint === undefined ? {} : { hint: error.hint }),
+      cause: error.cause,
+    },
+  );
+}

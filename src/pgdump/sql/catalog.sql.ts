@@ -1,0 +1,115 @@
+/** Questions to the catalog. Names are always compared as text, never cast: a cast to a name would cut it silently. */
+export const CATALOG = /* sql */ `
+CREATE FUNCTION borg_slave.relation(schema_name text, relation_name text) RETURNS oid
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+   WHERE n.nspname = schema_name AND c.relname = relation_name;
+$$;
+
+CREATE FUNCTION borg_slave.qualified_name(relation oid) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT format('%I.%I', n.nspname, c.relname)
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = relation;
+$$;
+
+-- Does the view read the table itself (not only through other views)?
+CREATE FUNCTION borg_slave.reads(view_oid oid, table_oid oid) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT EXISTS (
+    SELECT FROM pg_depend p JOIN pg_rewrite w ON w.oid = p.objid
+     WHERE p.classid = 'pg_rewrite'::regclass AND p.refclassid = 'pg_class'::regclass
+       AND p.refobjid = table_oid AND w.ev_class = view_oid AND table_oid <> view_oid);
+$$;
+
+-- All views and materialized views that read one of the relations, directly or not, each with its depth:
+-- a reader always has a greater depth than what it reads.
+CREATE FUNCTION borg_slave.readers(relations oid[]) RETURNS TABLE (reader oid, depth int)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+  WITH RECURSIVE found (reader, depth) AS (
+    SELECT unnest(relations), 0
+    UNION
+    SELECT w.ev_class, f.depth + 1
+      FROM found f
+      JOIN pg_depend p ON p.refobjid = f.reader AND p.refclassid = 'pg_class'::regclass
+                      AND p.classid = 'pg_rewrite'::regclass
+      JOIN pg_rewrite w ON w.oid = p.objid
+      JOIN pg_class c ON c.oid = w.ev_class AND c.relkind IN ('v', 'm')
+     WHERE w.ev_class <> f.reader)
+  SELECT f.reader, max(f.depth) FROM found f
+   WHERE f.depth > 0 AND f.reader <> ALL (array_remove(relations, NULL)) GROUP BY 1 ORDER BY 2, 1;
+$$;
+
+CREATE FUNCTION borg_slave.column_list(relation oid)
+RETURNS TABLE (place bigint, name name, type oid, modifier int, collation_oid oid)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT row_number() OVER (ORDER BY attnum), attname, atttypid, atttypmod, attcollation
+    FROM pg_attribute WHERE attrelid = relation AND attnum > 0 AND NOT attisdropped;
+$$;
+
+-- Are all columns of the view the first columns of the table? Then CREATE OR REPLACE VIEW can do it.
+CREATE FUNCTION borg_slave.replaceable(view_oid oid, table_oid oid) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT NOT EXISTS (SELECT FROM (SELECT * FROM borg_slave.column_list(view_oid)
+                                  EXCEPT SELECT * FROM borg_slave.column_list(table_oid)) missing);
+$$;
+
+-- The table that is live while its successor is restored or waits: the one set aside, or the one the access view
+-- reads in another data schema, when the task file has moved it.
+CREATE FUNCTION borg_slave.old_table(schema_name text, data_schema text, outdated_schema text, table_name text)
+RETURNS oid
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT coalesce(
+    borg_slave.relation($3, $4),
+    (SELECT l.live_oid FROM borg_slave.layer l
+      WHERE l.table_name = $4 AND l.data_schema <> $2
+        AND l.live_oid = borg_slave.relation(l.data_schema, l.table_name)
+        AND borg_slave.reads(borg_slave.relation($1, $4), l.live_oid)
+      LIMIT 1));
+$$;
+
+-- Foreign keys of a table's dump that are not there.
+CREATE FUNCTION borg_slave.left_out(data_schema text, table_name text) RETURNS SETOF borg_slave.foreign_key
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT f.* FROM borg_slave.foreign_key f
+   WHERE f.data_schema = $1 AND f.table_name = $2
+     AND NOT EXISTS (SELECT FROM pg_constraint c
+                      WHERE c.conrelid = borg_slave.relation($1, $2) AND c.contype = 'f' AND c.conname = f.name);
+$$;
+
+-- Foreign keys of other published tables that wait for this table.
+CREATE FUNCTION borg_slave.awaited(data_schema text, table_name text) RETURNS SETOF borg_slave.foreign_key
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT f.* FROM borg_slave.foreign_key f
+   WHERE f.referenced_schema = $1 AND f.referenced_table = $2 AND (f.data_schema, f.table_name) <> ($1, $2)
+     AND EXISTS (SELECT FROM borg_slave.layer l WHERE l.data_schema = f.data_schema AND l.table_name = f.table_name
+                  AND l.live_oid = borg_slave.relation(f.data_schema, f.table_name))
+     AND NOT EXISTS (SELECT FROM pg_constraint c
+                      WHERE c.conrelid = borg_slave.relation(f.data_schema, f.table_name)
+                        AND c.contype = 'f' AND c.conname = f.name);
+$$;
+
+-- Is this table there ('present'), away for good ('absent'), or in the middle of being published ('changing')?
+CREATE FUNCTION borg_slave.presence(data_schema text, table_name text) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT CASE
+    WHEN l.data_schema IS NOT NULL AND l.live_oid IS DISTINCT FROM t.oid
+         AND (t.oid IS NOT NULL OR EXISTS (SELECT FROM pg_class c WHERE c.oid = l.live_oid)) THEN 'changing'
+    WHEN t.oid IS NULL THEN 'absent'
+    ELSE 'present' END
+  FROM (SELECT borg_slave.relation($1, $2) AS oid) t
+  LEFT JOIN borg_slave.layer l ON l.data_schema = $1 AND l.table_name = $2;
+$$;
+
+-- What is published, and whether the catalog is still as it was left: then an equal dump need not be restored.
+CREATE FUNCTION borg_slave.standing(schema_name text, data_schema text, outdated_schema text, table_name text)
+RETURNS TABLE (as_recorded boolean, md5 text, content_key text, size bigint, left_out text[], is_awaited boolean)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT l.live_oid = borg_slave.relation($2, $4)
+           AND borg_slave.relation($3, $4) IS NULL
+           AND borg_slave.reads(borg_slave.relation($1, $4), l.live_oid),
+         l.live_md5, l.live_key, l.live_size,
+         ARRAY(SELECT f.name FROM borg_slave.left_out($2, $4) f),
+         EXISTS (SELECT FROM borg_slave.awaited($2, $4))
+    FROM borg_slave.layer l WHERE l.data_schema = $2 AND l.table_name = $4;
+$$;
+`;

@@ -1,0 +1,45 @@
+import { sha256 } from '../../lib/hash.js';
+import type { Session } from '../connections.js';
+import { BOOKKEEPING } from './bookkeeping.sql.js';
+import { CATALOG } from './catalog.sql.js';
+import { FOREIGN_KEYS } from './foreign-keys.sql.js';
+import { PREPARE } from './prepare.sql.js';
+import { REBUILD } from './rebuild.sql.js';
+import { REMOVE } from './remove.sql.js';
+import { ROLES } from './roles.sql.js';
+import { SWAP } from './swap.sql.js';
+
+const FUNCTIONS = [CATALOG, REBUILD, FOREIGN_KEYS, PREPARE, SWAP, REMOVE, ROLES].join('\n');
+/** The text itself is the version, so that it can't be forgotten to raise it. */
+const VERSION = `slave-sync ${sha256(BOOKKEEPING + FUNCTIONS).slice(0, 16)}`;
+
+const DROP_FUNCTIONS = /* sql */ `
+DO $$
+DECLARE f regprocedure;
+BEGIN
+  FOR f IN SELECT p.oid FROM pg_catalog.pg_proc p WHERE p.pronamespace = 'borg_slave'::regnamespace LOOP
+    EXECUTE pg_catalog.format('DROP FUNCTION %s', f);
+  END LOOP;
+END $$;
+`;
+
+/**
+ * Makes sure that schema borg_slave of this database holds the bookkeeping and the functions of this version: one query
+ * when it does. Needs CREATE on the database the first time.
+ */
+export async function ensureInstalled(session: Session): Promise<void> {
+  const installed = async (): Promise<boolean> => {
+    const { version } = await session.one<{ version: string | null }>(
+      `SELECT obj_description(to_regnamespace('borg_slave'), 'pg_namespace') AS version`,
+    );
+    return version === VERSION;
+  };
+  if (await installed()) return;
+  await session.transaction(async () => {
+    await session.query(`SELECT pg_advisory_xact_lock(hashtextextended('borg install', 0))`);
+    if (await installed()) return;
+    const doing = 'Installing the schema borg_slave';
+    await session.query(`${BOOKKEEPING}\n${DROP_FUNCTIONS}\n${FUNCTIONS}`, [], { doing });
+    await session.query(`COMMENT ON SCHEMA borg_slave IS '${VERSION}'`);
+  });
+}
