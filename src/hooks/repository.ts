@@ -35,11 +35,14 @@ export interface PullOptions {
   /** The ssh command with its options, as a shell line (BORG_SSH); the VCS's own when missing. */
   readonly ssh?: string | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** The pull's process group gets TERM after this many milliseconds; one hour when missing. */
+  /** The pull's process group gets TERM after this many milliseconds; PULL_TIMEOUT_MS when missing. */
   readonly timeoutMs?: number;
-  /** KILL follows TERM after this many milliseconds; 30 s when missing. */
+  /** KILL follows TERM after this many milliseconds; PULL_GRACE_MS when missing. */
   readonly graceMs?: number;
 }
+
+export const PULL_TIMEOUT_MS = 60 * 60_000;
+export const PULL_GRACE_MS = 30_000;
 
 /** A file above this size is no task file: `read` leaves it out and logs it. */
 export const MAX_FILE_BYTES = 64 * 1024 * 1024;

@@ -1,7 +1,78 @@
-import type { PullOptions } from '../repository.js';
+import { AgentError } from '../../lib/errors.js';
+import type { Logger } from '../../lib/log.js';
+import { CommandFailed, run, tail, type RunOptions } from '../../lib/process.js';
+import { gitEnvironment, HOOK_SWITCH } from '../environment.js';
+import { RepositoryStuck } from '../pull.js';
+import { PULL_GRACE_MS, PULL_TIMEOUT_MS, type PullOptions } from '../repository.js';
 import type { FollowedBranch } from './followed.js';
+
+/**
+ * `git fetch` of the followed branch alone, our part of the installed hook switched off. A repository without a remote
+ * is pushed to: there is nothing to fetch.
+ */
 export async function fetchGit(
-  _followed: FollowedBranch,
-  _env: NodeJS.ProcessEnv,
-  _options: PullOptions,
-): Promise<void> {}
+  followed: FollowedBranch,
+  env: NodeJS.ProcessEnv,
+  log: Logger,
+  options: PullOptions,
+): Promise<void> {
+  if (followed.remote === undefined) return;
+  const settings: RunOptions = {
+    cwd: followed.root,
+    env: {
+      ...gitEnvironment(env),
+      ...(options.ssh === undefined ? {} : { GIT_SSH_COMMAND: options.ssh }),
+      [HOOK_SWITCH]: 'off',
+    },
+    signal: options.signal,
+    timeoutMs: options.timeoutMs ?? PULL_TIMEOUT_MS,
+    graceMs: options.graceMs ?? PULL_GRACE_MS,
+    onKill: () => log.warn('git fetch did not end when asked to and was killed'),
+  };
+  const args = [
+    // git cleans up after itself now and then; in the foreground, so that nothing of it is left running.
+    ...['-c', 'gc.autoDetach=false', '-c', 'maintenance.autoDetach=false'],
+    'fetch',
+    '--atomic',
+    '--quiet',
+    '--no-tags',
+    '--no-recurse-submodules',
+    // Without it git would update the ref a second time, by the remote's own refspec.
+    '--refmap=',
+    followed.remote,
+    `+refs/heads/${followed.branch}:${followed.ref}`,
+  ];
+  try {
+    await run('git', args, settings);
+  } catch (error) {
+    throw error instanceof CommandFailed ? explain(error, followed.branch) : error;
+  }
+}
+
+function explain(error: CommandFailed, branch: string): AgentError {
+  const { stderr } = error;
+  const message = `git fetch: ${tail(stderr)}`;
+  if (/cannot lock ref|\.lock': File exists/.test(stderr)) return new RepositoryStuck(message, error);
+  if (stderr.includes("couldn't find remote ref"))
+    return new AgentError('invalid-config', `the repository that is fetched from has no branch ${branch}`, {
+      retry: 'remote',
+      hint: 'Set STATE_BRANCH to the branch that the master commits to.',
+      cause: error,
+    });
+  if (stderr.includes('ref updates aborted by hook'))
+    return new AgentError('command-failed', `a hook refused the pull: ${tail(stderr)}`, {
+      retry: 'transient',
+      cause: error,
+    });
+  if (stderr.includes('No space left on device'))
+    return new AgentError('disk-full', message, { retry: 'transient', cause: error });
+  if (/does not appear to be a git repository|repository '.*' (not found|does not exist)/i.test(stderr))
+    return new AgentError('invalid-config', message, {
+      retry: 'remote',
+      hint: 'Check the address of the remote: git remote -v',
+      cause: error,
+    });
+  if (/Could not read from remote repository|unable to access|Could not resolve host/.test(stderr))
+    return new AgentError('connection', message, { retry: 'transient', cause: error });
+  return error;
+}

@@ -111,7 +111,7 @@ class GitRepository implements StateRepository {
 
   async fetch(options: PullOptions): Promise<void> {
     const { fetchGit } = await import('./fetch.js');
-    await fetchGit(this.#followed, this.#options.env, options);
+    await fetchGit(this.#followed, this.#options.env, this.#options.log, options);
   }
 
   async close(): Promise<void> {

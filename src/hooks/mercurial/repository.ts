@@ -132,9 +132,9 @@ class MercurialRepository implements StateRepository {
   }
 
   async fetch(options: PullOptions): Promise<void> {
-    const { fetchMercurial } = await import('./fetch.js');
+    const { fetchMercurial, hooksToSwitchOff } = await import('./fetch.js');
     const { stdout } = await this.#text(['config', 'hooks', '-T', '{name}\\0{value}\\0']);
-    await fetchMercurial(this, stdout.split('\0'), this.#env, options);
+    await fetchMercurial(this, hooksToSwitchOff(stdout), this.#env, this.#log, options);
   }
 
   async close(): Promise<void> {
