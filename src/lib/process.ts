@@ -1,5 +1,5 @@
-import { StringDecoder } from 'node:string_decoder';
 import type { ChildProcess } from 'node:child_process';
+import { StringDecoder } from 'node:string_decoder';
 import { execa } from 'execa';
 import { AgentError, isErrno } from './errors.js';
 
@@ -17,6 +17,8 @@ export interface RunOptions {
   /** The whole group gets TERM after this many milliseconds, and KILL after `graceMs` more. */
   readonly timeoutMs?: number;
   readonly graceMs?: number;
+  /** Called when TERM was not enough and the group is killed. */
+  readonly onKill?: (() => void) | undefined;
   readonly input?: string | Uint8Array;
   /** Called with each line of stdout as it comes; stdout is then not collected. */
   readonly onLine?: (line: string) => void;
@@ -32,6 +34,8 @@ export interface RunResult {
   readonly exitCode: number;
 }
 
+/** How long the children of a program may outlive it. */
+const LEFTOVERS_MS = 2_000;
 const MAX_BUFFER = 512 * 1024 * 1024;
 const PIPES_AFTER_EXIT_MS = 2_000;
 
@@ -57,7 +61,7 @@ export async function run(
     ...(options.input === undefined ? { stdin: 'ignore' } : { input: options.input }),
     ...(options.onLine ? { buffer: { stdout: false, stderr: true } } : {}),
   });
-  const ending = endGroup(child.pid, options);
+  const ending = endGroup(child, options);
   letGoAfterExit(child);
   if (options.onLine) readLines(child.stdout, options.onLine);
   if (options.onErrorLine) readLines(child.stderr, options.onErrorLine);
@@ -132,7 +136,7 @@ export function start(file: string, args: readonly string[], options: RunOptions
   });
   let stderr = '';
   child.stderr.on('data', (chunk: Buffer) => (stderr = (stderr + chunk.toString('utf8')).slice(-16_384)));
-  const ending = endGroup(child.pid, options);
+  const ending = endGroup(child, options);
   letGoAfterExit(child);
   const exited = child.finally(ending.stop).then((result) => result.exitCode);
   return {
@@ -168,21 +172,29 @@ export function tail(text: string, limit = 2_000): string {
   return trimmed.length <= limit ? trimmed : `… ${trimmed.slice(-limit)}`;
 }
 
-function endGroup(pid: number | undefined, options: RunOptions) {
+function endGroup(child: ChildProcess, options: RunOptions) {
+  const { pid } = child;
   let reason: 'timeout' | 'cancelled' | undefined;
   let killer: NodeJS.Timeout | undefined;
   const end = (why: 'timeout' | 'cancelled'): void => {
     reason ??= why;
     killGroup(pid, 'SIGTERM');
-    killer ??= setTimeout(() => killGroup(pid, 'SIGKILL'), options.graceMs ?? 5_000);
+    killer ??= setTimeout(() => {
+      options.onKill?.();
+      killGroup(pid, 'SIGKILL');
+    }, options.graceMs ?? 5_000);
   };
   const onAbort = (): void => end('cancelled');
   const timer =
     options.timeoutMs === undefined ? undefined : setTimeout(() => end('timeout'), options.timeoutMs);
   options.signal?.addEventListener('abort', onAbort, { once: true });
+  // What it leaves behind in its group may hold its output open, and one would wait for that for ever.
+  let leftovers: NodeJS.Timeout | undefined;
+  child.once('exit', () => (leftovers = setTimeout(() => killGroup(pid, 'SIGKILL'), LEFTOVERS_MS)));
   return {
     why: () => reason,
     stop: () => {
+      clearTimeout(leftovers);
       clearTimeout(timer);
       clearTimeout(killer);
       options.signal?.removeEventListener('abort', onAbort);
