@@ -2,7 +2,6 @@ import type { Budget } from './budget.js';
 import {
   asInteger,
   codePointLength,
-  codePoints,
   Dict,
   PySet,
   PythonError,
@@ -39,10 +38,7 @@ export function getSlice(
   [start, stop, step]: readonly [Value, Value, Value],
   budget: Budget,
 ): Value {
-  if (typeof object === 'string') {
-    budget.spendText(object);
-    return slice(codePoints(object), start, stop, step, budget).join('');
-  }
+  if (typeof object === 'string') return slice(budget.codePoints(object), start, stop, step, budget).join('');
   if (object instanceof Sequence)
     return new Sequence(object.kind, slice(object.items, start, stop, step, budget));
   throw new PythonError('TypeError', `'${typeName(object)}' object cannot be sliced`);
@@ -95,8 +91,7 @@ export function iterate(value: Value, budget: Budget): readonly Value[] {
 function sequenceItems(value: Value, budget: Budget): readonly Value[] | undefined {
   if (value instanceof Sequence) return value.items;
   if (typeof value !== 'string') return undefined;
-  budget.spendText(value);
-  return codePoints(value);
+  return budget.codePoints(value);
 }
 
 function sliceIndex(value: Value): number | undefined {

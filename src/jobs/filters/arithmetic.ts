@@ -3,7 +3,10 @@ import { asInteger, asNumber, PythonError, Sequence, typeName, type Value } from
 
 export type ArithmeticOperator = '+' | '-' | '*' | '/' | '//' | '%' | '**';
 
-/** Python 3's binary arithmetic on numbers, and `+` and `*` on str, list and tuple. */
+/**
+ * Python 3's binary arithmetic on numbers (a float `**` may differ in its last bit: it is the platform's own), and `+` and `*` on str,
+ * list and tuple.
+ */
 export function calculate(left: Value, operator: ArithmeticOperator, right: Value, budget: Budget): Value {
   const [a, b] = [asNumber(left), asNumber(right)];
   if (a !== undefined && b !== undefined) {
@@ -102,6 +105,7 @@ function divmod(a: number, b: number): { quotient: number; remainder: number } {
     remainder += b;
     quotient -= 1;
   }
+  if (quotient === 0) return { quotient: a / b < 0 || Object.is(a / b, -0) ? -0 : 0, remainder };
   const floor = Math.floor(quotient);
   return { quotient: quotient - floor > 0.5 ? floor + 1 : floor, remainder };
 }
@@ -133,6 +137,8 @@ function concatenate(left: Value, right: Value, budget: Budget): Value | undefin
 function repeat(value: Value, times: Value, budget: Budget): Value | undefined {
   const count = asInteger(times);
   if (count === undefined) return undefined;
+  if (count >= 2n ** 63n)
+    throw new PythonError('ArithmeticError', 'the number is too large for a repetition');
   const factor = Math.max(0, Number(count));
   if (typeof value === 'string') {
     if (value === '') return '';

@@ -6,6 +6,8 @@ export const MAX_DEPTH = 100;
 export const MAX_BITS = 4_096;
 
 const CHARACTERS_PER_STEP = 64;
+/** Characters one by one take more memory than a text. */
+const ITEMS_PER_STEP = 8;
 
 /** An expression or a value that asks for more work than a filter may take. */
 export class BudgetError extends Error {}
@@ -31,6 +33,12 @@ export class Budget {
 
   spendCharacters(count: number): void {
     this.spend(1 + Math.ceil(count / CHARACTERS_PER_STEP));
+  }
+
+  /** The characters of a text one by one, paid for. */
+  codePoints(text: string): string[] {
+    this.spend(1 + Math.ceil(text.length / ITEMS_PER_STEP));
+    return Array.from(text);
   }
 
   nested<T>(work: () => T): T {

@@ -1,33 +1,12 @@
 import type { SyntaxNode } from '@lezer/common';
-import type { ArithmeticOperator } from './arithmetic.js';
 import { BudgetError, MAX_DEPTH } from './budget.js';
 import { checkGenerator } from './check-generator.js';
 import { readNumber, readString } from './literals.js';
+import { isOperatorNode, Operators } from './operators.js';
 import { STRING_METHODS } from './strings.js';
-import type { CompareOperator, Comparison, Expression } from './syntax.js';
+import type { Expression } from './syntax.js';
 import { children, refusal, unwrap } from './tree.js';
 
-const ARITHMETIC: ReadonlySet<string> = new Set([
-  '+',
-  '-',
-  '*',
-  '/',
-  '//',
-  '%',
-  '**',
-] satisfies ArithmeticOperator[]);
-const COMPARE: ReadonlySet<string> = new Set([
-  '==',
-  '!=',
-  '<',
-  '<=',
-  '>',
-  '>=',
-  'in',
-  'not in',
-  'is',
-  'is not',
-] satisfies CompareOperator[]);
 const FUNCTIONS = 'len, any and all';
 const METHODS: ReadonlySet<string> = new Set(['get', ...STRING_METHODS.keys()]);
 
@@ -44,13 +23,19 @@ export class Checker {
   }
 
   expression(node: SyntaxNode, names: Names): Expression {
+    const inner = unwrap(node);
+    return this.nested(node, () =>
+      isOperatorNode(inner) ? new Operators(inner, names, this).parse() : this.#convert(inner, names),
+    );
+  }
+
+  /** Bounds how deep expressions go. */
+  nested(node: SyntaxNode, work: () => Expression): Expression {
     if (this.#depth >= MAX_DEPTH) this.refuse(node, `goes deeper than ${MAX_DEPTH} levels`);
     this.#depth++;
-    try {
-      return this.#convert(unwrap(node), names);
-    } finally {
-      this.#depth--;
-    }
+    const expression = work();
+    this.#depth--;
+    return expression;
   }
 
   #convert(node: SyntaxNode, names: Names): Expression {
@@ -77,21 +62,6 @@ export class Checker {
         return { ...span, type: 'set', items: this.#items(node, names) };
       case 'DictionaryExpression':
         return { ...span, type: 'dict', entries: this.#entries(node, names) };
-      case 'UnaryExpression':
-        return this.#unary(node, parts, names);
-      case 'BinaryExpression':
-        return this.#binary(node, parts, names);
-      case 'ConditionalExpression': {
-        const [then, , test, , otherwise] = parts;
-        if (then === undefined || test === undefined || otherwise === undefined) return this.refuseNode(node);
-        return {
-          ...span,
-          type: 'conditional',
-          test: this.expression(test, names),
-          then: this.expression(then, names),
-          otherwise: this.expression(otherwise, names),
-        };
-      }
       case 'MemberExpression':
         return this.#subscript(node, parts, names);
       case 'CallExpression':
@@ -146,80 +116,6 @@ export class Checker {
       entries.push([this.expression(key, names), this.expression(value, names)]);
     }
     return entries;
-  }
-
-  #unary(node: SyntaxNode, parts: readonly SyntaxNode[], names: Names): Expression {
-    const span = { from: node.from, to: node.to };
-    const [operator, operand] = parts;
-    const sign = operator === undefined ? '' : this.text(operator);
-    if (operand === undefined || parts.length > 2) return this.refuseNode(node);
-    if (sign === 'not') return { ...span, type: 'not', operand: this.expression(operand, names) };
-    if (sign === '-' || sign === '+')
-      return { ...span, type: 'sign', sign, operand: this.expression(operand, names) };
-    return this.refuse(node, `the operator ${sign} is not supported`);
-  }
-
-  #binary(node: SyntaxNode, parts: readonly SyntaxNode[], names: Names): Expression {
-    const span = { from: node.from, to: node.to };
-    const [left, right] = [parts[0], parts.at(-1)];
-    if (left === undefined || right === undefined || parts.length < 3) return this.refuseNode(node);
-    const operator = this.#operator(parts);
-    if (operator === 'and' || operator === 'or')
-      return { ...span, type: operator, operands: this.#operands(node, operator, names) };
-    if (isArithmetic(operator))
-      return {
-        ...span,
-        type: 'arithmetic',
-        operator,
-        left: this.expression(left, names),
-        right: this.expression(right, names),
-      };
-    if (isCompare(operator)) return this.#comparison(node, names);
-    const hint = operator === '<>' ? ': write !=' : '';
-    return this.refuse(parts[1] ?? node, `the operator ${operator} is not supported${hint}`);
-  }
-
-  /** `a or b or c` comes as `(a or b) or c` without parentheses: a long list of alternatives is not deep. */
-  #operands(node: SyntaxNode, operator: string, names: Names): Expression[] {
-    const operands: Expression[] = [];
-    let first = node;
-    for (;;) {
-      const parts = children(first);
-      const [left, right] = [parts[0], parts.at(-1)];
-      if (first.name !== 'BinaryExpression' || this.#operator(parts) !== operator) break;
-      if (left === undefined || right === undefined) return this.refuseNode(first);
-      operands.unshift(this.expression(right, names));
-      first = left;
-    }
-    return [this.expression(first, names), ...operands];
-  }
-
-  /** `a < b < c` comes as `(a < b) < c` without parentheses: taken apart into its chain. */
-  #comparison(node: SyntaxNode, names: Names): Expression {
-    const rest: Comparison[] = [];
-    const pairs: [SyntaxNode, CompareOperator, SyntaxNode][] = [];
-    let first = node;
-    while (first.name === 'BinaryExpression') {
-      const parts = children(first);
-      const [left, right, operator] = [parts[0], parts.at(-1), this.#operator(parts)];
-      if (left === undefined || right === undefined || !isCompare(operator)) break;
-      pairs.unshift([left, operator, right]);
-      rest.unshift({ operator, operand: this.expression(right, names) });
-      first = left;
-    }
-    pairs.forEach(([left, operator, right], index) => {
-      const before = index === 0 ? left : (pairs[index - 1]?.[2] ?? left);
-      if (operator.startsWith('is') && !isSingleton(before) && !isSingleton(right))
-        this.refuse(right, 'the operator is only works with None, True and False: write ==');
-    });
-    return { from: node.from, to: node.to, type: 'compare', first: this.expression(first, names), rest };
-  }
-
-  #operator(parts: readonly SyntaxNode[]): string {
-    return parts
-      .slice(1, -1)
-      .map((part) => this.text(part))
-      .join(' ');
   }
 
   #subscript(node: SyntaxNode, parts: readonly SyntaxNode[], names: Names): Expression {
@@ -278,6 +174,8 @@ export class Checker {
     const [object, dot, property] = children(callee);
     if (object === undefined || dot?.name !== '.' || property === undefined)
       return this.refuse(callee, 'what is indexed here cannot be called');
+    // The parser reads 1.strip() as a method of 1; to Python it is a malformed number.
+    if (/^[\d_]+$/.test(this.text(object))) return this.refuse(object, 'a number has no methods');
     const name = this.text(property);
     if (!METHODS.has(name)) {
       const hint = name === 'has_key' ? ': write key in job' : `; there are ${[...METHODS].join(', ')}`;
@@ -310,16 +208,4 @@ export class Checker {
   refuse(node: SyntaxNode, reason: string): never {
     throw refusal(this.#source, node.from, reason);
   }
-}
-
-function isArithmetic(operator: string): operator is ArithmeticOperator {
-  return ARITHMETIC.has(operator);
-}
-
-function isCompare(operator: string): operator is CompareOperator {
-  return COMPARE.has(operator);
-}
-
-function isSingleton(node: SyntaxNode): boolean {
-  return ['None', 'Boolean'].includes(unwrap(node).name);
 }

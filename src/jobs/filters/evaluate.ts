@@ -8,6 +8,9 @@ import { STRING_METHODS } from './strings.js';
 import type { Clause, CompareOperator, Expression, Generator, Lambda } from './syntax.js';
 import { Dict, fromJson, isTruthy, PySet, PythonError, Sequence, typeName, type Value } from './values.js';
 
+/** One level of parentheses holds several of these; far below what the stack of the JavaScript engine takes. */
+const MAX_EVALUATION_DEPTH = 400;
+
 type Scope = ReadonlyMap<string, Value>;
 
 /** The parameter's value for a job. */
@@ -24,6 +27,7 @@ export class Evaluator {
   readonly #budget: Budget;
   /** The part that is at work, for the place in an error. */
   #current: Expression | undefined;
+  #depth = 0;
 
   constructor(lambda: Lambda, budget = new Budget()) {
     this.#source = lambda.source;
@@ -45,7 +49,9 @@ export class Evaluator {
 
   #value(expression: Expression, scope: Scope): Value {
     this.#budget.spend(1);
+    if (++this.#depth > MAX_EVALUATION_DEPTH) throw new BudgetError('is nested too deep');
     const value = this.#compute(expression, scope);
+    this.#depth--;
     return value;
   }
 
@@ -168,6 +174,10 @@ export class Evaluator {
       const [key = null, fallback = null] = args;
       expectCount(name, args, 1, 2);
       return object.get(key) ?? fallback;
+    }
+    if (object instanceof Sequence && name === 'count') {
+      expectCount(name, args, 1, 1);
+      return BigInt(object.items.filter((item) => isEqual(item, args[0] ?? null, this.#budget)).length);
     }
     const method = typeof object === 'string' ? STRING_METHODS.get(name) : undefined;
     if (method === undefined || typeof object !== 'string')

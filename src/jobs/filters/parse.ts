@@ -1,4 +1,5 @@
 import { parser } from '@lezer/python';
+import { MAX_DEPTH } from './budget.js';
 import { Checker } from './check.js';
 import { FilterError } from './filter.js';
 import type { Lambda } from './syntax.js';
@@ -21,10 +22,13 @@ const MAX_LENGTH = 10_000;
  */
 export function parseLambda(source: string): Lambda {
   if (source.length > MAX_LENGTH) throw new FilterError(`is longer than ${MAX_LENGTH} characters`, 0);
+  checkBrackets(source);
   const tree = parser.parse(source);
+  // The parser gives up in a chain such as `a or b or c ...` that is longer than 300 operators and 2,000 characters.
+  const hint = source.length > 2_000 ? '; put parts of very long chains of operators into parentheses' : '';
   tree.iterate({
     enter: (node) => {
-      if (node.type.isError) throw refusal(source, node.from, 'this is not Python');
+      if (node.type.isError) throw refusal(source, node.from, `this cannot be read${hint}`);
     },
   });
   const statements = children(tree.topNode);
@@ -40,4 +44,13 @@ export function parseLambda(source: string): Lambda {
   if (body === undefined || others.length > 0) throw refusal(source, lambda.from, 'the lambda has no body');
   const parameter = source.slice(names[0].from, names[0].to);
   return { source, parameter, body: new Checker(source).expression(body, new Set([parameter])) };
+}
+
+/** The parser's tree of deep brackets takes more stack than there is. Brackets inside strings count too, which harms nobody. */
+function checkBrackets(source: string): void {
+  let depth = 0;
+  for (const { 0: bracket, index } of source.matchAll(/[()[\]{}]/g)) {
+    depth += '([{'.includes(bracket) ? 1 : -1;
+    if (depth > MAX_DEPTH) throw refusal(source, index, `goes deeper than ${MAX_DEPTH} levels`);
+  }
 }

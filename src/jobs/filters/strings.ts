@@ -2,7 +2,6 @@ import type { Budget } from './budget.js';
 import {
   asInteger,
   codePointLength,
-  codePoints,
   HAS_SURROGATE,
   PythonError,
   Sequence,
@@ -40,7 +39,7 @@ const WORDS = new RegExp(`[^${WHITESPACE}]+`, 'gu');
 function affix(name: string, matches: (text: string, part: string) => boolean): Method {
   return (text, [parts = null, start = null, end = null], budget) => {
     const options = parts instanceof Sequence && parts.kind === 'tuple' ? parts.items : [parts];
-    const range = within(text, start, end);
+    const range = within(text, start, end, budget);
     return options.some((part) => {
       if (typeof part !== 'string')
         throw new PythonError(
@@ -54,24 +53,30 @@ function affix(name: string, matches: (text: string, part: string) => boolean): 
 }
 
 function stripStart(text: string, chars: Value = null): string {
-  const set = stripSet(chars);
-  const points = codePoints(text);
+  const isStripped = stripSet(chars);
   let from = 0;
-  while (from < points.length && set(points[from] ?? '')) from++;
-  return points.slice(from).join('');
+  for (const character of text) {
+    if (!isStripped(character)) break;
+    from += character.length;
+  }
+  return text.slice(from);
 }
 
 function stripEnd(text: string, chars: Value = null): string {
-  const set = stripSet(chars);
-  const points = codePoints(text);
-  let to = points.length;
-  while (to > 0 && set(points[to - 1] ?? '')) to--;
-  return points.slice(0, to).join('');
+  const isStripped = stripSet(chars);
+  let to = text.length;
+  while (to > 0) {
+    const pair = text.codePointAt(to - 2) ?? 0;
+    const character = pair > 0xff_ff ? String.fromCodePoint(pair) : text.charAt(to - 1);
+    if (!isStripped(character)) break;
+    to -= character.length;
+  }
+  return text.slice(0, to);
 }
 
 function stripSet(chars: Value): (character: string) => boolean {
   if (chars === null) return (character) => SPACES.test(character);
-  const set = new Set(codePoints(expectText('strip', chars)));
+  const set = new Set(expectText('strip', chars));
   return (character) => set.has(character);
 }
 
@@ -112,7 +117,7 @@ function replace(
 ): Value {
   const [from, to] = [expectText('replace', old), expectText('replace', fresh)];
   const most = expectInteger('replace', limit);
-  const parts = from === '' ? ['', ...codePoints(text), ''] : text.split(from);
+  const parts = from === '' ? ['', ...budget.codePoints(text), ''] : text.split(from);
   const times = Math.min(parts.length - 1, most < 0 ? Infinity : most);
   budget.spend(parts.length);
   budget.spendCharacters(text.length + times * to.length);
@@ -132,7 +137,7 @@ function find(
 ): Value {
   const needle = expectText('find', part);
   budget.spendText(needle);
-  const range = within(text, start, end);
+  const range = within(text, start, end, budget);
   const unit = range?.text.indexOf(needle) ?? -1;
   if (range === undefined || unit < 0) return -1n;
   return BigInt(range.start + codePointLength(range.text.slice(0, unit)));
@@ -144,12 +149,14 @@ function count(
   budget: Budget,
 ): Value {
   const needle = expectText('count', part);
-  const range = within(text, start, end);
+  const range = within(text, start, end, budget);
   if (range === undefined) return 0n;
   if (needle === '') return BigInt(codePointLength(range.text) + 1);
-  const parts = range.text.split(needle);
-  budget.spend(parts.length);
-  return BigInt(parts.length - 1);
+  budget.spendText(needle);
+  let found = 0;
+  for (let at = range.text.indexOf(needle); at >= 0; at = range.text.indexOf(needle, at + needle.length))
+    found++;
+  return BigInt(found);
 }
 
 /** The part of a text from one character to another, as slices count; undefined when it would start behind its end. */
@@ -157,9 +164,10 @@ function within(
   text: string,
   start: Value,
   end: Value,
+  budget: Budget,
 ): { readonly text: string; readonly start: number } | undefined {
   if (start === null && end === null) return { text, start: 0 };
-  const points = HAS_SURROGATE.test(text) ? codePoints(text) : text;
+  const points = HAS_SURROGATE.test(text) ? budget.codePoints(text) : text;
   const from = position(start, 0, points.length);
   const to = Math.min(position(end, points.length, points.length), points.length);
   if (from > to) return undefined;

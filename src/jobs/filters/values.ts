@@ -115,14 +115,9 @@ export function asInteger(value: Value): bigint | undefined {
   return typeof number === 'bigint' ? number : undefined;
 }
 
-/** The characters of a str. */
-export function codePoints(text: string): string[] {
-  return Array.from(text);
-}
-
 /** How many characters a str has. */
 export function codePointLength(text: string): number {
-  return HAS_SURROGATE.test(text) ? codePoints(text).length : text.length;
+  return text.length - (text.match(/[\ud800-\udbff][\udc00-\udfff]/g)?.length ?? 0);
 }
 
 /** True when UTF-16 units and code points are not the same thing in this text. */
