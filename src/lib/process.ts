@@ -1,4 +1,3 @@
-import type { ChildProcess } from 'node:child_process';
 import { StringDecoder } from 'node:string_decoder';
 import { execa } from 'execa';
 import { AgentError, isErrno } from './errors.js';
