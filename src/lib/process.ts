@@ -1,3 +1,4 @@
+import type { ChildProcess } from 'node:child_process';
 import { StringDecoder } from 'node:string_decoder';
 import { execa } from 'execa';
 import { AgentError, isErrno } from './errors.js';
