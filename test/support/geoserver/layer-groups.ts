@@ -1,0 +1,131 @@
+import { at, list, text, type Json } from '../../../src/geoserver/json.js';
+import { fromJson, toJson, union } from '../../../src/geoserver/boxes.js';
+import { merge, without, type Catalog, type Group, type Member } from './catalog.js';
+import { collapse, created, json, nameList, ok, RestException, SendError } from './replies.js';
+import { bodyOf, type Router } from './router.js';
+
+const GROUPS = '/rest/workspaces/:ws/layergroups';
+const NO_GROUP = 'Cannot invoke "org.geoserver.catalog.LayerGroupInfo.getName()" because "original" is null';
+
+export function layerGroups(router: Router, catalog: Catalog): void {
+  router.on('GET', GROUPS, ({ names: [ws = ''] }) => {
+    const { groups } = catalog.workspace(ws, `Workspace ${ws} not found`);
+    return nameList('layerGroups', 'layerGroup', groups.keys());
+  });
+
+  router.on('POST', GROUPS, (call) => {
+    const [ws = ''] = call.names;
+    const { groups } = catalog.workspace(ws, `Workspace ${ws} not found`);
+    const given = bodyOf(call, 'layerGroup');
+    const name = text(given['name']);
+    if (groups.has(name))
+      throw new RestException(500, `Layer group named '${name}' already exists in workspace ${ws}`);
+    const members = membersOf(given);
+    if (members.length === 0) throw new SendError(400, 'layer group must not be empty');
+    refuseForeign(ws, members);
+    if (members.some((member) => !catalog.hasMember(member)))
+      throw new RestException(500, 'Cannot invoke "java.util.List.get(int)" because "styles" is null');
+    groups.set(name, {
+      fields: { ...own(given), bounds: given['bounds'] ?? unionOf(catalog, members) },
+      members,
+      styles: stylesOf(given) ?? members.map(() => ''),
+    });
+    catalog.addTileLayer(`${ws}:${name}`);
+    return created(name);
+  });
+
+  router.on('GET', `${GROUPS}/:group`, ({ names: [ws = '', name = ''] }) => {
+    const group = catalog.group(`${ws}:${name}`);
+    if (group === undefined) throw new RestException(404, `No such layer group ${name} in workspace ${ws}`);
+    const published = group.members.map((member) => ({ '@type': member.type, name: member.name }));
+    const styles = group.styles === undefined ? {} : { styles: collapse(group.styles, 'style') };
+    const publishables = collapse(published, 'published');
+    return json({ layerGroup: { ...group.fields, workspace: { name: ws }, publishables, ...styles } });
+  });
+
+  router.on('PUT', `${GROUPS}/:group`, (call) => {
+    const [ws = '', name = ''] = call.names;
+    const group = catalog.group(`${ws}:${name}`);
+    if (group === undefined) throw new RestException(500, NO_GROUP);
+    change(catalog, ws, name, group, bodyOf(call, 'layerGroup'));
+    return ok();
+  });
+
+  router.on('DELETE', `${GROUPS}/:group`, ({ names: [ws = '', name = ''] }) => {
+    const workspace = catalog.workspaces.get(ws);
+    if (workspace?.groups.has(name) !== true) throw new RestException(500, NO_GROUP);
+    const outer = catalog.groupWith({ type: 'layerGroup', name: `${ws}:${name}` });
+    if (outer !== undefined)
+      throw new RestException(500, `Unable to delete layer group referenced by layer group '${outer}'`);
+    workspace.groups.delete(name);
+    catalog.dropTiles(`${ws}:${name}`);
+    return ok();
+  });
+}
+
+/** Members that do not exist are dropped without a word, and their styles with them; bounds are never computed. */
+function change(catalog: Catalog, ws: string, name: string, group: Group, given: Json): void {
+  const styles = stylesOf(given);
+  if (styles !== undefined && styles.length > 0 && group.styles === undefined)
+    throw new RestException(500, 'java.util.ConcurrentModificationException');
+  if (given['publishables'] !== undefined) {
+    const wanted = membersOf(given);
+    refuseForeign(ws, wanted);
+    const there = wanted.filter((member) => catalog.hasMember(member));
+    if (there.length === 0) throw new RestException(500, 'Layer group must not be empty');
+    if (styles === undefined && group.styles !== undefined && wanted.length !== group.members.length)
+      throw new RestException(500, 'Layer group has different number of styles than layers');
+    if (styles !== undefined && styles.length > 0 && styles.length !== wanted.length)
+      throw new RestException(500, 'Layer group has different number of styles than layers');
+    if (there.some((member) => leadsTo(catalog, member, { type: 'layerGroup', name: `${ws}:${name}` })))
+      throw new RestException(500, `Layer group is in a loop: /${name}`);
+    group.members = there;
+  }
+  if (styles?.length === 0) group.styles = undefined;
+  else group.styles = group.members.map((_, index) => (styles ?? group.styles)?.[index] ?? '');
+  merge(group.fields, own(given));
+}
+
+function leadsTo(catalog: Catalog, from: Member, target: Member): boolean {
+  if (from.type === target.type && from.name === target.name) return true;
+  const group = from.type === 'layerGroup' ? catalog.group(from.name) : undefined;
+  return group?.members.some((member) => leadsTo(catalog, member, target)) === true;
+}
+
+function refuseForeign(ws: string, members: readonly Member[]): void {
+  const foreign = members.map((member) => member.name.split(':')[0]).find((workspace) => workspace !== ws);
+  if (foreign !== undefined)
+    throw new RestException(
+      500,
+      `Layer group within a workspace (${ws}) can not contain resources from other workspace: ${foreign}`,
+    );
+}
+
+function membersOf(given: Json): readonly Member[] {
+  return list(at(given, 'publishables', 'published')).map((item) => ({
+    type: at(item, '@type') === 'layerGroup' ? 'layerGroup' : 'layer',
+    name: text(at(item, 'name')),
+  }));
+}
+
+function stylesOf(given: Json): readonly string[] | undefined {
+  if (given['styles'] === undefined) return undefined;
+  const style = at(given['styles'], 'style');
+  return (Array.isArray(style) ? (style as readonly unknown[]) : [style]).map(text);
+}
+
+function own(given: Json): Json {
+  return without(given, 'publishables', 'styles', 'workspace');
+}
+
+function unionOf(catalog: Catalog, members: readonly Member[]): object {
+  const boxes = members.map((member) =>
+    fromJson(
+      member.type === 'layer'
+        ? catalog.layer(member.name)?.fields['latLonBoundingBox']
+        : catalog.group(member.name)?.fields['bounds'],
+    ),
+  );
+  const box = union(boxes.filter((one) => one !== undefined)) ?? { minx: 0, miny: 0, maxx: 0, maxy: 0 };
+  return toJson(box, 'EPSG:4326');
+}
