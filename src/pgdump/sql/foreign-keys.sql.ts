@@ -34,10 +34,12 @@ $$;
 
 CREATE FUNCTION borg_slave.move_foreign_keys(old_table oid, new_table oid) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-DECLARE k record;
+DECLARE
+  k record;
+  part record;
 BEGIN
   FOR k IN
-    SELECT c.conname, borg_slave.qualified_name(c.conrelid) AS child, n.conname AS prepared
+    SELECT c.conname, borg_slave.qualified_name(c.conrelid) AS child, n.conname AS prepared, n.oid AS prepared_oid
       FROM pg_constraint c
       LEFT JOIN pg_constraint n ON n.conrelid = c.conrelid AND n.confrelid = new_table
                                AND n.conname = 'borg_' || c.oid
@@ -47,6 +49,15 @@ BEGIN
     END IF;
     EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', k.child, k.conname);
     EXECUTE format('ALTER TABLE %s RENAME CONSTRAINT %I TO %I', k.child, k.prepared, k.conname);
+    -- Partitions have copies of it, which are not renamed along.
+    FOR part IN
+      WITH RECURSIVE copies (oid, conrelid, conname) AS (
+        SELECT oid, conrelid, conname FROM pg_constraint WHERE conparentid = k.prepared_oid
+        UNION ALL
+        SELECT c.oid, c.conrelid, c.conname FROM pg_constraint c JOIN copies p ON c.conparentid = p.oid)
+      SELECT borg_slave.qualified_name(conrelid) AS child FROM copies WHERE conname = k.prepared LOOP
+      EXECUTE format('ALTER TABLE %s RENAME CONSTRAINT %I TO %I', part.child, k.prepared, k.conname);
+    END LOOP;
   END LOOP;
 END $$;
 `;
