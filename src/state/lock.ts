@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'libsql';
 import { AgentError, messageOf } from '../lib/errors.js';
@@ -56,6 +56,21 @@ export function acquireLock(folder: string, holder: LockHolder): RunLock {
       database.close();
     },
   };
+}
+
+/** True while a run holds the lock. */
+export function isLocked(folder: string): boolean {
+  const file = join(folder, 'lock.db');
+  if (!existsSync(file)) return false;
+  const database = new Database(file, { timeout: 0 });
+  try {
+    database.exec('BEGIN EXCLUSIVE; ROLLBACK');
+    return false;
+  } catch {
+    return true;
+  } finally {
+    database.close();
+  }
 }
 
 /** Who holds the lock, or held it last. */

@@ -71,9 +71,9 @@ export function compare(input: CompareInput): Comparison {
   for (const failure of [...knownFailures]) {
     const file = present.get(failure.path);
     const location = locate(failure.path, input.kinds);
-    const overlay = location ? overlayPath(failure.path, location.kind) : undefined;
-    if (file === undefined || location === undefined || overlay === undefined) continue;
-    if (!candidates.has(overlay)) continue;
+    if (file === undefined || location === undefined) continue;
+    const overlay = overlayPath(failure.path, location.kind);
+    if (overlay === undefined || !candidates.has(overlay)) continue;
     candidates.set(file.path, { ...file, location });
     knownFailures.splice(knownFailures.indexOf(failure), 1);
   }

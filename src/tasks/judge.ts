@@ -72,7 +72,7 @@ export async function judge(input: JudgeInput): Promise<Verdict[]> {
     if (why === undefined) wanted.push(file);
     else verdicts.push({ type: 'excluded', file, identity: undefined, why });
   }
-  const overlays = new Map(parseOverlays(input).map((file) => [file.path, file]));
+  const overlays = new Map(parseOverlays(input.candidates, input.contents).map((file) => [file.path, file]));
   const { ready, rejected } = await hydrateAll(wanted, overlays, input);
   const files = new Map(parsed.map((file) => [file.path, file]));
   for (const { path, error } of rejected)
@@ -104,10 +104,13 @@ function parseCandidate(candidate: Candidate, input: JudgeInput): TaskFile | Age
 }
 
 /** The overlays of all candidates; one that cannot be parsed is rejected by itself and does not count. */
-function parseOverlays(input: JudgeInput): TaskFile[] {
-  return input.candidates.flatMap(({ path, location }) => {
+export function parseOverlays(
+  candidates: readonly Candidate[],
+  contents: ReadonlyMap<string, Uint8Array>,
+): TaskFile[] {
+  return candidates.flatMap(({ path, location }) => {
     const overlay = overlayPath(path, location.kind);
-    const bytes = overlay === undefined ? undefined : input.contents.get(overlay);
+    const bytes = overlay === undefined ? undefined : contents.get(overlay);
     if (overlay === undefined || bytes === undefined || location.kind.overlay === undefined) return [];
     try {
       return [parseTaskFile(overlay, bytes, { ...location, defaultAction: location.kind.overlay.action })];

@@ -69,11 +69,11 @@ export interface TaskContext {
   readonly http: HttpClient;
   readonly made: MadeThings;
   /** What this slave publishes, as the record has it. */
-  publications(): readonly PublicationRecord[];
+  readonly publications: () => readonly PublicationRecord[];
   /** The record knows of no earlier end of this task on this target: its object is probably not there yet. */
   readonly isNew: boolean;
   /** The output of an earlier task of this job, on this target or on one that all share. */
-  output(type: string): unknown;
+  readonly output: (type: string) => unknown;
 }
 
 /** Things on this task's target that the record says this program made. */

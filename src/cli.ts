@@ -1,0 +1,193 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { EXIT, exitCodeOf } from './cli/exit-codes.js';
+import { AgentError, messageOf } from './lib/errors.js';
+import type { GlobalOptions, Session } from './cli/session.js';
+
+/**
+ * The commands. Each loads what it needs when it runs, so that a hook with nothing to do stays cheap. The only place that
+ * sets the exit code.
+ */
+const program = new Command('slave-sync')
+  .description('Keeps this slave in step with its master: restores tables, publishes layers, reports back.')
+  .version(readVersion())
+  .option('--env-file <path>', 'settings; otherwise code/.env of the state repository, or .env here')
+  .exitOverride()
+  .configureHelp({ showGlobalOptions: true })
+  .addHelpText(
+    'after',
+    `
+Exit codes: 0 all is applied, 1 a job failed, 2 wrong usage or configuration, 3 stopped by the removal guard,
+70 a bug, 75 another run holds the lock, 130 and 143 stopped by a signal.
+
+First steps on a new slave:
+  hg clone ssh://... state && cd state     the state repository
+  slave-sync config                        the settings and where each comes from
+  slave-sync sync                          everything that is published
+  slave-sync init                          from now on every hg pull does it`,
+  );
+
+program
+  .command('init')
+  .description('make this clone of the state repository call slave-sync at every pull')
+  .option('--dry-run', 'only say what would be changed')
+  .action(
+    act(async (options: { dryRun?: boolean }) => {
+      const { initCommand } = await import('./cli/init-command.js');
+      return initCommand(await session(), options);
+    }),
+  );
+
+const hook = program.command('hook').description('what the repository calls; see `slave-sync init`');
+hook
+  .command('hg')
+  .description("Mercurial's pretxnchangegroup: applies what is being pulled, or refuses the pull")
+  .action(
+    act(async () => {
+      const { reconcileCommand } = await import('./cli/reconcile-command.js');
+      return reconcileCommand(await session(), { command: 'hook hg', inTransaction: true });
+    }),
+  );
+hook
+  .command('git')
+  .description("git's reference-transaction (with its state) or pre-receive")
+  .argument('<phase>', 'prepared, committed, aborted, or pre-receive')
+  .action(
+    act(async (phase: string) => {
+      const { gitHookCommand } = await import('./cli/git-hook-command.js');
+      return gitHookCommand(phase, () => session());
+    }),
+  );
+hook
+  .command('deny')
+  .description('refuses local commits: this clone only follows the master')
+  .action(
+    act(() => {
+      process.stderr.write(
+        'This clone of the state repository follows the master: commits are made there.\n',
+      );
+      return EXIT.failed;
+    }),
+  );
+
+program
+  .command('sync')
+  .description('apply now what the state repository says, without a pull')
+  .option('--prune', 'also remove what the settings no longer take')
+  .option('--wait <seconds>', 'wait for another run to end instead of giving up', positiveNumber)
+  .option('--json', 'the summary as JSON')
+  .action(
+    act(async (options: { prune?: boolean; wait?: number; json?: boolean }) => {
+      const { reconcileCommand } = await import('./cli/reconcile-command.js');
+      return reconcileCommand(await session(), {
+        command: 'sync',
+        inTransaction: false,
+        prune: options.prune ?? false,
+        json: options.json ?? false,
+        waitMs: (options.wait ?? 0) * 1_000,
+      });
+    }),
+  );
+
+program
+  .command('plan')
+  .description('say what a run would do, in order, without doing any of it')
+  .option('--prune', 'as with sync')
+  .option('--json', 'as JSON')
+  .action(
+    act(async (options: { prune?: boolean; json?: boolean }) => {
+      const { planCommand } = await import('./cli/plan-command.js');
+      return planCommand(await session(), options);
+    }),
+  );
+
+program
+  .command('status')
+  .description('list the task files with their state, and why one failed')
+  .option('--all', 'also those that are done')
+  .option('--json', 'as JSON, all of them')
+  .action(
+    act(async (options: { json?: boolean; all?: boolean }) => {
+      const { statusCommand } = await import('./cli/status-command.js');
+      return statusCommand(await session(), options);
+    }),
+  );
+
+program
+  .command('retry')
+  .description('try failed task files again at the next run, also those that failed for good')
+  .argument('[path...]', 'paths in the state repository; all failed ones when none is given')
+  .action(
+    act(async (paths: string[]) => {
+      const { retryCommand } = await import('./cli/retry-command.js');
+      return retryCommand(await session(), paths);
+    }),
+  );
+
+program
+  .command('config')
+  .description('print the effective settings and where each comes from; secrets are hidden')
+  .option('--json', 'as JSON')
+  .action(
+    act(async (options: { json?: boolean }) => {
+      const { configCommand } = await import('./cli/config-command.js');
+      return configCommand(await session(), options);
+    }),
+  );
+
+program
+  .command('filter')
+  .description('try filters')
+  .command('test')
+  .description('show which task files each filter takes, and why')
+  .argument('[name...]', 'only task files of these names')
+  .option('--expression <lambda>', 'this expression instead of the configured filters')
+  .option('--json', 'as JSON')
+  .action(
+    act(async (names: string[], options: { expression?: string; json?: boolean }) => {
+      const { filterTestCommand } = await import('./cli/filter-command.js');
+      return filterTestCommand(await session(), names, options);
+    }),
+  );
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.exitCode = complain(error);
+}
+
+/** An action that answers the exit code. */
+function act<A extends unknown[]>(
+  work: (...args: A) => Promise<number> | number,
+): (...args: A) => Promise<void> {
+  return async (...args) => {
+    process.exitCode = await work(...args);
+  };
+}
+
+function positiveNumber(value: string): number {
+  const number = Number(value);
+  if (!(number >= 0)) throw new InvalidArgumentError('not a number of seconds');
+  return number;
+}
+
+function readVersion(): string {
+  const file = new URL('../package.json', import.meta.url);
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+}
+
+async function session(): Promise<Session> {
+  const { openSession } = await import('./cli/session.js');
+  return openSession(program.opts<GlobalOptions>());
+}
+
+function complain(error: unknown): number {
+  // commander has printed its own message already; help and version end with 0.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  const hint = error instanceof AgentError && error.hint !== undefined ? `\n${error.hint}` : '';
+  const code = exitCodeOf(error);
+  const isBug = code === EXIT.internal && error instanceof Error;
+  process.stderr.write(`slave-sync: ${isBug ? (error.stack ?? error.message) : messageOf(error)}${hint}\n`);
+  return code;
+}

@@ -1,0 +1,32 @@
+import { AgentError } from '../lib/errors.js';
+
+/** What the exit code says; part of the interface, documented in the README. */
+export const EXIT = {
+  ok: 0,
+  /** At least one job failed; a pull is rolled back (unless ON_FAILURE=accept). */
+  failed: 1,
+  /** Wrong usage or configuration: nothing was touched. */
+  usage: 2,
+  /** The run would have removed too much and stopped before its first change. */
+  guarded: 3,
+  /** A bug of this program. */
+  internal: 70,
+  /** Another run holds the lock (EX_TEMPFAIL): try again later. */
+  locked: 75,
+  interrupted: 130,
+  terminated: 143,
+} as const;
+
+export function exitCodeOf(error: unknown): number {
+  if (!(error instanceof AgentError)) return EXIT.internal;
+  switch (error.reason) {
+    case 'invalid-config':
+      return EXIT.usage;
+    case 'locked':
+      return EXIT.locked;
+    case 'bug':
+      return EXIT.internal;
+    default:
+      return EXIT.failed;
+  }
+}

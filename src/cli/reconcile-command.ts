@@ -1,0 +1,42 @@
+import type { Session } from './session.js';
+import { EXIT } from './exit-codes.js';
+import { runOnce } from './run-once.js';
+import { summarise, toJson } from './summary.js';
+
+export interface ReconcileOptions {
+  /** For the lock's holder and the record. */
+  readonly command: string;
+  /** True inside a VCS transaction, where a failure can refuse the pull. */
+  readonly inTransaction: boolean;
+  readonly revision?: string;
+  readonly prune?: boolean;
+  readonly waitMs?: number;
+  readonly json?: boolean;
+}
+
+/** Reconciles once, prints the summary, and answers the exit code. Hook and `sync` are this one path. */
+export async function reconcileCommand(session: Session, options: ReconcileOptions): Promise<number> {
+  const { config, log, redactor, clock, stop } = session;
+  const report = await runOnce({
+    command: options.command,
+    config,
+    log,
+    redactor,
+    clock,
+    signal: stop.signal,
+    openRepository: (signal) => session.open(signal, options.revision),
+    prune: options.prune ?? false,
+    waitMs: options.waitMs ?? 0,
+  });
+  const text = options.json ? JSON.stringify(toJson(report), null, 2) : summarise(report);
+  process.stdout.write(`${redactor.redact(text)}\n`);
+  const stopped = stop.exitCode();
+  if (stopped !== undefined) return stopped;
+  const isRefused = options.inTransaction && config.rollback;
+  if (isRefused)
+    process.stdout.write('slave-sync: ROLLBACK is on: the pull is refused although everything was done\n');
+  if (report.results.some((job) => job.state === 'stopped')) return EXIT.failed;
+  const isFailed = report.results.some((job) => job.state === 'failed');
+  const isAccepted = options.inTransaction && config.onFailure === 'accept';
+  return (isFailed && !isAccepted) || isRefused ? EXIT.failed : EXIT.ok;
+}

@@ -1,0 +1,290 @@
+import { hostname } from 'node:os';
+import type { Config } from '../config.js';
+import type { StateRepository } from '../hooks/repository.js';
+import type { FilterName } from '../jobs/kind.js';
+import type { Clock } from '../lib/clock.js';
+import { AgentError } from '../lib/errors.js';
+import { digest } from '../lib/hash.js';
+import type { Logger } from '../lib/log.js';
+import { CHILD_MARK } from '../lib/process.js';
+import type { Redactor } from '../lib/secret.js';
+import { preview, reconcile, type Reconciled, type ReconcileInput, type Workshop } from '../reconcile.js';
+import { acquireLock, type RunLock } from '../state/lock.js';
+import { StateStore } from '../state/store.js';
+import type { SlaveFilter } from '../tasks/judge.js';
+import type { Transfer } from '../transfer/transfer.js';
+import { openTransfer } from './open-transfer.js';
+import { showProgress, type Progress } from './progress.js';
+
+export interface RunOptions {
+  /** What is running, for the lock's holder and the record: 'hook', 'sync', 'poll'. */
+  readonly command: string;
+  readonly config: Config;
+  readonly log: Logger;
+  readonly redactor: Redactor;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  readonly openRepository: (signal: AbortSignal) => Promise<StateRepository>;
+  readonly onlyDue?: boolean;
+  readonly prune?: boolean;
+  /** Waits this long for another run to end; not at all unless said otherwise. */
+  readonly waitMs?: number;
+}
+
+export interface RunReport extends Reconciled {
+  readonly durationMs: number;
+}
+
+/** One run: takes the lock, opens what is needed when it is needed, reconciles, records the outcome, closes everything. */
+export async function runOnce(options: RunOptions): Promise<RunReport> {
+  const { config, clock, log } = options;
+  const begin = performance.now();
+  const lock = await takeLock(options);
+  const signal = AbortSignal.any([options.signal, lock.lost]);
+  const store = new StateStore(config.statePath);
+  const { endOrphans } = await import('../state/orphans.js');
+  await endOrphans(config.statePath, { clock, log });
+  process.env[CHILD_MARK] = config.statePath;
+  const run = store.startRun(options.command, clock.now());
+  const resources = new Resources(options, store, signal);
+  try {
+    const repository = await options.openRepository(signal);
+    resources.closing(() => repository.close());
+    const result = await reconcile(resources.input(repository));
+    const failed = result.results.filter((job) => job.state === 'failed').length;
+    const stopped = signal.aborted || result.results.some((job) => job.state === 'stopped');
+    store.finishRun(run, clock.now(), {
+      revision: result.revision,
+      outcome: stopped ? 'stopped' : failed > 0 ? 'failed' : 'done',
+      summary: { jobs: result.results.length, failed },
+    });
+    return { ...result, durationMs: performance.now() - begin };
+  } catch (error) {
+    store.finishRun(run, clock.now(), { outcome: 'failed', summary: {} });
+    throw lock.lost.aborted ? lock.lost.reason : error;
+  } finally {
+    await resources.close();
+    store.close();
+    lock.release();
+  }
+}
+
+/** What a run would do now. Takes no lock, writes nothing. */
+export async function previewRun(options: RunOptions) {
+  const store = new StateStore(options.config.statePath);
+  const resources = new Resources(options, store, options.signal);
+  try {
+    const repository = await options.openRepository(options.signal);
+    resources.closing(() => repository.close());
+    return await preview(resources.input(repository));
+  } finally {
+    await resources.close();
+    store.close();
+  }
+}
+
+async function takeLock({ config, command, clock, waitMs = 0, signal }: RunOptions): Promise<RunLock> {
+  const holder = {
+    pid: process.pid,
+    command: `slave-sync ${command}`,
+    since: clock.now().toISOString(),
+    host: hostname(),
+  };
+  const until = performance.now() + waitMs;
+  for (;;) {
+    try {
+      return acquireLock(config.statePath, holder);
+    } catch (error) {
+      const isHeld = error instanceof AgentError && error.reason === 'locked';
+      if (!isHeld || performance.now() >= until) throw error;
+      await clock.sleep(500, signal);
+    }
+  }
+}
+
+/** Everything a run uses, opened when it is first asked for: a run with nothing to do opens next to nothing. */
+class Resources {
+  readonly #options: RunOptions;
+  readonly #store: StateStore;
+  readonly #signal: AbortSignal;
+  readonly #progress: Progress;
+  readonly #closers: (() => unknown)[] = [];
+  #transfer: Promise<Transfer> | undefined;
+  #workshop: Promise<Workshop> | undefined;
+
+  constructor(options: RunOptions, store: StateStore, signal: AbortSignal) {
+    this.#options = options;
+    this.#store = store;
+    this.#signal = signal;
+    this.#progress = showProgress(options.log, process.stderr);
+  }
+
+  input(repository: StateRepository): ReconcileInput {
+    const { config, redactor, log, clock } = this.#options;
+    return {
+      repository,
+      store: this.#store,
+      settings: {
+        channels: config.channels,
+        include: config.include,
+        filters: filtersOf(config),
+        skip: config.skip,
+        digest: settingsDigest(config, this.#store.salt()),
+      },
+      transfer: () => (this.#transfer ??= this.#openTransfer()),
+      workshop: () => (this.#workshop ??= this.#openWorkshop()),
+      clock,
+      random: Math.random,
+      redact: (text) => redactor.redact(text),
+      log,
+      signal: this.#signal,
+      onlyDue: this.#options.onlyDue ?? false,
+      prune: this.#options.prune ?? false,
+    };
+  }
+
+  closing(close: () => unknown): void {
+    this.#closers.unshift(close);
+  }
+
+  /** Closes all, the last opened first; one that fails does not keep the others open. */
+  async close(): Promise<void> {
+    this.#progress.end();
+    for (const close of this.#closers)
+      await Promise.resolve(close()).catch((error: unknown) => this.#complain(error));
+  }
+
+  #complain(error: unknown): void {
+    this.#options.log.warn('could not close cleanly', { error: String(error) });
+  }
+
+  async #openTransfer(): Promise<Transfer> {
+    const { config, log, clock } = this.#options;
+    const onProgress = this.#progress.transfer.bind(this.#progress);
+    const transfer = await openTransfer(config, { log, clock, onProgress });
+    this.closing(() => transfer.close());
+    return transfer;
+  }
+
+  async #openWorkshop(): Promise<Workshop> {
+    const [{ TaskWorkshop }, { loadTasks }, { Database }, { GeoServer }, { HttpClient }] = await Promise.all([
+      import('../tasks/workshop.js'),
+      import('../tasks/load-tasks.js'),
+      import('../pgdump/database.js'),
+      import('../geoserver/client.js'),
+      import('../lib/http.js'),
+    ]);
+    const { config, log, clock, redactor } = this.#options;
+    const database = new Database(
+      {
+        ...config.database,
+        ...(config.pgBinDir === undefined ? {} : { pgBinDir: config.pgBinDir }),
+        maxConnections: config.limits.restores + 4,
+      },
+      { log, clock },
+    );
+    this.closing(() => database.close());
+    const geoservers = config.geoservers.map(
+      ({ url, username, password }) =>
+        new GeoServer(
+          {
+            url,
+            username,
+            password,
+            writers: config.limits.geoserverWriters,
+            readers: config.limits.geoserverReaders,
+          },
+          { log, clock },
+        ),
+    );
+    for (const geoserver of geoservers) this.closing(() => geoserver.close());
+    const http = new HttpClient();
+    this.closing(() => http.close());
+    const workshop = new TaskWorkshop({
+      definitions: await loadTasks(),
+      settings: taskSettings(config),
+      store: this.#store,
+      transfer: await (this.#transfer ??= this.#openTransfer()),
+      database,
+      geoservers,
+      http,
+      limits: {
+        transfer: 100_000, // Coalesced into few rsync calls by the transfer itself, which has limits of its own.
+        restore: config.limits.restores,
+        database: 4,
+        geoserver: config.limits.geoserverWriters + config.limits.geoserverReaders,
+        cdn: config.limits.cdn,
+      },
+      clock,
+      random: Math.random,
+      log,
+      redact: (text) => redactor.redact(text),
+      signal: this.#signal,
+      onStep: (event) => this.#progress.step(event),
+    });
+    return {
+      plan: (jobs) => workshop.plan(jobs),
+      run: (plan, onJob) => {
+        const jobs = new Set(plan.steps.flatMap((step) => step.jobs));
+        this.#progress.planned(jobs.size, plan.steps.length);
+        return workshop.run(plan, (job, outcome) => {
+          const message = outcome.type === 'failed' ? outcome.failure.message : undefined;
+          if (jobs.has(job)) this.#progress.job(job.path, job.action, outcome.type, message);
+          onJob(job, outcome);
+        });
+      },
+    };
+  }
+}
+
+const FILTER_VARIABLES: Readonly<Record<FilterName, string>> = {
+  feature: 'FEATURE_FILTER',
+  wms: 'WMS_FILTER',
+  layergroup: 'LAYERGROUP_FILTER',
+};
+
+function filtersOf(config: Config): Record<FilterName, SlaveFilter> {
+  const of = (name: FilterName): SlaveFilter => ({
+    variable: FILTER_VARIABLES[name],
+    accepts: (job) => config.filters[name].filter.accepts(job),
+  });
+  return { feature: of('feature'), wms: of('wms'), layergroup: of('layergroup') };
+}
+
+function taskSettings(config: Config) {
+  return {
+    slaveName: config.slaveName,
+    skipDatabase: config.skip.db,
+    skipGeoServer: config.skip.gs,
+    workspaceNamespace: config.workspaceNamespace,
+    dataStoreName: config.dataStoreName,
+    defaultCrs: config.defaultCrs,
+    store: config.database,
+    auth: { databases: config.authDatabases, user: config.authUser, password: config.authPassword },
+    sharePreviewData: config.sharePreviewData,
+    cachePath: config.cachePath,
+    cdn: config.cdn,
+  };
+}
+
+/**
+ * What decides which task files this slave takes and where they go: with another digest all of them are judged again.
+ * Salted, since it covers passwords.
+ */
+export function settingsDigest(config: Config, salt: string): string {
+  return digest([
+    salt,
+    config.skip,
+    config.filters.feature.source,
+    config.filters.wms.source,
+    config.filters.layergroup.source,
+    config.geoservers.map((server) => server.url),
+    config.geoserverSharingDataDir,
+    config.workspaceNamespace,
+    config.dataStoreName,
+    config.defaultCrs,
+    { ...config.database, password: config.database.password.reveal() },
+    config.authDatabases,
+    config.syncServer ?? null,
+  ]);
+}

@@ -1,0 +1,90 @@
+import { loadConfig, secretsOf, type Config } from '../config.js';
+import { readEnvironment } from '../config/environment.js';
+import { thisMachine } from '../config/machine.js';
+import {
+  findRepository,
+  openRepository,
+  type RepositoryLocation,
+  type StateRepository,
+} from '../hooks/repository.js';
+import { systemClock, type Clock } from '../lib/clock.js';
+import { AgentError } from '../lib/errors.js';
+import { createLogger, type Logger } from '../lib/log.js';
+import { Redactor } from '../lib/secret.js';
+import { stopOnSignals, type Stop } from './signals.js';
+
+export interface GlobalOptions {
+  /** Instead of `code/.env` of the state repository or `.env` of the working directory. */
+  readonly envFile?: string;
+}
+
+/** What every command that works on this slave starts with. */
+export interface Session {
+  readonly config: Config;
+  readonly location: RepositoryLocation;
+  readonly log: Logger;
+  readonly redactor: Redactor;
+  readonly clock: Clock;
+  readonly stop: Stop;
+  /** Opens the state repository; `revision` is the one a git hook has to judge. */
+  open(signal: AbortSignal, revision?: string): Promise<StateRepository>;
+}
+
+/**
+ * Reads environment file and configuration. Throws AgentError 'invalid-config' that lists everything that is wrong at
+ * once: nothing was touched then.
+ */
+export async function openSession(options: GlobalOptions): Promise<Session> {
+  const env = process.env;
+  const location = await findRepository(env['STATE_REPOSITORY_ROOT'] ?? process.cwd());
+  const environment = await readEnvironment({
+    env,
+    envFile: options.envFile,
+    repositoryRoot: location?.root,
+    cwd: process.cwd(),
+  });
+  const result = await loadConfig(environment.values, {
+    machine: thisMachine(),
+    repositoryRoot: location?.root,
+    sources: environment.sources,
+    problems: environment.problems,
+    warnings: environment.warnings,
+  });
+  if (!result.ok) {
+    const lines = result.errors.map(({ variable, reason }) => `  ${variable}: ${reason}`);
+    throw new AgentError('invalid-config', `the configuration is not usable:\n${lines.join('\n')}`, {
+      retry: 'final',
+    });
+  }
+  const config = result.value;
+  const redactor = new Redactor();
+  redactor.add(...secretsOf(config));
+  const log = createLogger({
+    format: config.logFormat,
+    level: config.logLevel,
+    redactor,
+    clock: systemClock,
+    write: (line) => process.stderr.write(line),
+  });
+  for (const warning of config.warnings) log.warn(warning);
+  const repository = await findRepository(config.repositoryRoot);
+  if (repository === undefined)
+    throw new AgentError(
+      'invalid-config',
+      `${config.repositoryRoot} is not inside a Mercurial or git repository`,
+      {
+        retry: 'final',
+        hint: 'Run this in the clone of the state repository, or set STATE_REPOSITORY_ROOT.',
+      },
+    );
+  return {
+    config,
+    location: repository,
+    log,
+    redactor,
+    clock: systemClock,
+    stop: stopOnSignals(config.graceSeconds * 1_000),
+    open: (signal, revision) =>
+      openRepository({ root: repository.root, branch: config.branch, env, log, signal, revision }),
+  };
+}
