@@ -1,7 +1,7 @@
 import { isAbsolute, relative, resolve } from 'node:path';
 
-/** Changes to the inherited environment, as `run()` takes them: `undefined` removes a variable. */
-export type EnvironmentChanges = Record<string, string | undefined>;
+/** A child's environment, as `run()` takes it: what is `undefined` is removed from what it would inherit. */
+export type ChildEnvironment = Record<string, string | undefined>;
 
 /**
  * The variables that bind a git process to one repository, as `git rev-parse --local-env-vars` lists them, without
@@ -41,12 +41,11 @@ export function mercurialBinary(env: NodeJS.ProcessEnv): string {
  * the hook's variables but HG_PENDING. That one names the repository whose incoming changesets may be seen, and is
  * kept for exactly that one.
  */
-export function mercurialEnvironment(env: NodeJS.ProcessEnv, root: string): EnvironmentChanges {
-  const changes: EnvironmentChanges = { HGPLAINEXCEPT: undefined };
-  for (const name of Object.keys(env)) if (name.startsWith('HG_')) changes[name] = undefined;
+export function mercurialEnvironment(env: NodeJS.ProcessEnv, root: string): ChildEnvironment {
+  const child = environmentOfOtherRepositories(env);
   const pending = env['HG_PENDING'];
-  if (pending !== undefined && resolve(pending) === resolve(root)) changes['HG_PENDING'] = pending;
-  return { ...changes, HGPLAIN: '1', HGENCODING: 'UTF-8' };
+  if (pending !== undefined && resolve(pending) === resolve(root)) child['HG_PENDING'] = pending;
+  return { ...child, HGPLAIN: '1', HGPLAINEXCEPT: undefined, HGENCODING: 'UTF-8' };
 }
 
 /**
@@ -55,8 +54,8 @@ export function mercurialEnvironment(env: NodeJS.ProcessEnv, root: string): Envi
  * with these variables only, and are kept only for the repository they belong to.
  * @param gitDir the absolute path of the repository's git directory; without it no quarantine is kept
  */
-export function gitEnvironment(env: NodeJS.ProcessEnv, gitDir?: string): EnvironmentChanges {
-  const changes = environmentOfOtherRepositories(env);
+export function gitEnvironment(env: NodeJS.ProcessEnv, gitDir?: string): ChildEnvironment {
+  const child = environmentOfOtherRepositories(env);
   const quarantine = env['GIT_QUARANTINE_PATH'];
   const objects = env['GIT_OBJECT_DIRECTORY'];
   if (
@@ -65,22 +64,22 @@ export function gitEnvironment(env: NodeJS.ProcessEnv, gitDir?: string): Environ
     objects !== undefined &&
     isInside(gitDir, quarantine)
   ) {
-    changes['GIT_QUARANTINE_PATH'] = quarantine;
-    changes['GIT_OBJECT_DIRECTORY'] = resolve(objects);
-    changes['GIT_ALTERNATE_OBJECT_DIRECTORIES'] = env['GIT_ALTERNATE_OBJECT_DIRECTORIES'];
+    child['GIT_QUARANTINE_PATH'] = quarantine;
+    child['GIT_OBJECT_DIRECTORY'] = resolve(objects);
+    child['GIT_ALTERNATE_OBJECT_DIRECTORIES'] = env['GIT_ALTERNATE_OBJECT_DIRECTORIES'];
   }
-  return { ...changes, LC_ALL: 'C', GIT_TERMINAL_PROMPT: '0', GIT_OPTIONAL_LOCKS: '0' };
+  return { ...child, LC_ALL: 'C', GIT_TERMINAL_PROMPT: '0', GIT_OPTIONAL_LOCKS: '0' };
 }
 
 /**
  * What a hook's child must not inherit when it works in some other repository, or in none: `GIT_DIR=.` breaks every
  * git command elsewhere, and HG_PENDING shows changesets that are not accepted yet.
  */
-export function environmentOfOtherRepositories(env: NodeJS.ProcessEnv): EnvironmentChanges {
-  const changes: EnvironmentChanges = {};
-  for (const name of GIT_REPOSITORY_VARIABLES) if (env[name] !== undefined) changes[name] = undefined;
-  for (const name of Object.keys(env)) if (name.startsWith('HG_')) changes[name] = undefined;
-  return changes;
+export function environmentOfOtherRepositories(env: NodeJS.ProcessEnv): ChildEnvironment {
+  const child: ChildEnvironment = { ...env };
+  for (const name of GIT_REPOSITORY_VARIABLES) if (env[name] !== undefined) child[name] = undefined;
+  for (const name of Object.keys(env)) if (name.startsWith('HG_')) child[name] = undefined;
+  return child;
 }
 
 function isInside(folder: string, path: string): boolean {
