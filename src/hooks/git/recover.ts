@@ -1,0 +1,61 @@
+import { readdir, stat, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isErrno } from '../../lib/errors.js';
+import { listProcesses } from '../processes.js';
+import type { RecoverOptions } from '../recover.js';
+import { findFollowedBranch, type FollowedBranch } from './followed.js';
+
+/** git holds these locks for moments, unless a hook works; a git that cannot be seen (another container) gets this long. */
+const LOCK_AGE_MS = 60_000;
+
+/** The locks beside those of single refs; `index.lock` keeps an operator's `git pull` from working. */
+const LOCKS = ['HEAD.lock', 'packed-refs.lock', 'shallow.lock', 'config.lock', 'index.lock'];
+
+/** See `recover()`. git has no command for this, and a lock does not say whose it is. */
+export async function recoverGit(root: string, options: RecoverOptions): Promise<string[]> {
+  const followed = await findFollowedBranch(root, { env: options.env, signal: options.signal });
+  const stale = await staleLocks(followed);
+  if (stale.length === 0) return [];
+  const user = await findUser(followed);
+  if (user !== undefined) {
+    options.log.info('the repository is in use', { pid: user });
+    return [];
+  }
+  const done: string[] = [];
+  for (const file of stale) {
+    await unlink(file);
+    done.push(`removed the stale lock ${file}`);
+    options.log.warn('repository recovered', { what: `removed the stale lock ${file}` });
+  }
+  return done;
+}
+
+async function staleLocks({ gitDir, commonDir }: FollowedBranch): Promise<string[]> {
+  const refs = await readdir(join(commonDir, 'refs'), { recursive: true });
+  const candidates = new Set([
+    ...refs.filter((name) => name.endsWith('.lock')).map((name) => join(commonDir, 'refs', name)),
+    ...[gitDir, commonDir].flatMap((folder) => LOCKS.map((name) => join(folder, name))),
+  ]);
+  const stale: string[] = [];
+  for (const file of candidates) {
+    try {
+      if (Date.now() - (await stat(file)).mtimeMs > LOCK_AGE_MS) stale.push(file);
+    } catch (error) {
+      if (!isErrno(error, 'ENOENT')) throw error;
+    }
+  }
+  return stale;
+}
+
+/** The id of a git process that works in this repository, or may do so: one whose folder is hidden counts. */
+async function findUser({ root, gitDir, commonDir }: FollowedBranch): Promise<number | undefined> {
+  const folders = [root, gitDir, commonDir];
+  const processes = await listProcesses();
+  return processes.find(({ facts: { name, cwd, commandLine } }) => {
+    if (!name.startsWith('git')) return false;
+    if (cwd === undefined) return true;
+    return folders.some(
+      (folder) => cwd === folder || cwd.startsWith(`${folder}/`) || commandLine.includes(folder),
+    );
+  })?.pid;
+}
