@@ -139,7 +139,7 @@ export class Connections {
   }
 
   async close(): Promise<void> {
-    await this.#pool.end();
+    if (!this.#pool.ended) await this.#pool.end();
   }
 
   /** Asks the server to cancel what the connection is doing; when that does not help, closes the connection. */

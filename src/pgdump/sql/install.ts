@@ -29,10 +29,11 @@ END $$;
  */
 export async function ensureInstalled(session: Session): Promise<void> {
   const installed = async (): Promise<boolean> => {
-    const { version } = await session.one<{ version: string | null }>(
-      `SELECT obj_description(to_regnamespace('borg_slave'), 'pg_namespace') AS version`,
+    // By reading the catalog's tables: to_regnamespace may answer from a cache that is older than a lock waited for.
+    const [row] = await session.query<{ version: string | null }>(
+      `SELECT obj_description(oid, 'pg_namespace') AS version FROM pg_namespace WHERE nspname = 'borg_slave'`,
     );
-    return version === VERSION;
+    return row?.version === VERSION;
   };
   if (await installed()) return;
   await session.transaction(async () => {
