@@ -4,6 +4,7 @@ import type { FilterName, SkipName } from './jobs/kind.js';
 import { loadKinds } from './jobs/load-kinds.js';
 import { isListened } from './jobs/locate.js';
 import type { Clock } from './lib/clock.js';
+import { AgentError } from './lib/errors.js';
 import { digest, sha256 } from './lib/hash.js';
 import type { Logger } from './lib/log.js';
 import type { FileRecord } from './state/records.js';
@@ -42,6 +43,8 @@ export interface ReconcileInput {
   readonly redact: (text: string) => string;
   readonly log: Logger;
   readonly signal: AbortSignal;
+  /** The environment file's path in the repository: whoever can push there could set any command, so it must not be there. */
+  readonly refusedFile: string | undefined;
   /** Leaves out failures that are not due yet. */
   readonly onlyDue: boolean;
   /** Removes what the settings no longer take. */
@@ -78,7 +81,7 @@ export const SETTLED = 'settled';
 export async function reconcile(input: ReconcileInput): Promise<Reconciled> {
   const { repository, store, settings } = input;
   const revision = await repository.target();
-  const { entries } = await repository.manifest(revision);
+  const entries = await readDesired(revision, input);
   const state = stateDigest(entries, settings);
   if (!input.prune && store.setting(SETTLED) === state)
     return { revision, results: [], unchanged: entries.length, ignored: 0 };
@@ -109,9 +112,29 @@ export async function preview(
   input: ReconcileInput,
 ): Promise<{ revision: string; decision: Decision; plan: Plan }> {
   const revision = await input.repository.target();
-  const { entries } = await input.repository.manifest(revision);
+  const entries = await readDesired(revision, input);
   const { decision } = await prepare(revision, entries, input);
   return { revision, decision, plan: (await input.workshop()).plan(decision.jobs) };
+}
+
+/** What the state repository says: all files of the revision. */
+async function readDesired(
+  revision: string,
+  { repository, refusedFile, log }: ReconcileInput,
+): Promise<readonly ManifestEntry[]> {
+  const { entries, undecodable } = await repository.manifest(revision);
+  if (undecodable.length > 0)
+    log.warn('files whose names are not UTF-8 are left out', { paths: undecodable });
+  if (refusedFile !== undefined && entries.some((entry) => entry.path === refusedFile))
+    throw new AgentError(
+      'invalid-config',
+      `the environment file ${refusedFile} is tracked by the state repository: whoever can push there could set any command`,
+      {
+        retry: 'final',
+        hint: 'Remove it from the repository, or keep the settings elsewhere with --env-file.',
+      },
+    );
+  return entries;
 }
 
 /** Desired against applied: reads, judges and decides. Nothing is written. */

@@ -16,6 +16,7 @@ export async function planCommand(
     redactor,
     clock,
     signal: stop.signal,
+    environmentFile: session.environmentFile,
     openRepository: (signal) => session.open(signal),
     prune: options.prune ?? false,
   });

@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import { dirname, join } from 'node:path';
 import type { Config } from '../config.js';
 import type { StateRepository } from '../hooks/repository.js';
 import type { FilterName } from '../jobs/kind.js';
@@ -25,6 +26,8 @@ export interface RunOptions {
   readonly clock: Clock;
   readonly signal: AbortSignal;
   readonly openRepository: (signal: AbortSignal) => Promise<StateRepository>;
+  /** The environment file's path in the repository, when it lies inside: it must not be tracked there. */
+  readonly environmentFile: string | undefined;
   readonly onlyDue?: boolean;
   readonly prune?: boolean;
   /** Waits this long for another run to end; not at all unless said otherwise. */
@@ -138,6 +141,7 @@ class Resources {
       redact: (text) => redactor.redact(text),
       log,
       signal: this.#signal,
+      refusedFile: this.#options.environmentFile,
       onlyDue: this.#options.onlyDue ?? false,
       prune: this.#options.prune ?? false,
     };
@@ -262,7 +266,7 @@ function taskSettings(config: Config) {
     store: config.database,
     auth: { databases: config.authDatabases, user: config.authUser, password: config.authPassword },
     sharePreviewData: config.sharePreviewData,
-    cachePath: config.cachePath,
+    previewPath: join(dirname(config.cachePath), 'previews'),
     cdn: config.cdn,
   };
 }

@@ -1,6 +1,9 @@
+import { realpath } from 'node:fs/promises';
+import { basename, dirname, join, relative } from 'node:path';
 import { loadConfig, secretsOf, type Config } from '../config.js';
 import { readEnvironment } from '../config/environment.js';
 import { thisMachine } from '../config/machine.js';
+import { findRepositoryRoot } from '../config/repository-root.js';
 import {
   findRepository,
   openRepository,
@@ -22,6 +25,8 @@ export interface GlobalOptions {
 export interface Session {
   readonly config: Config;
   readonly location: RepositoryLocation;
+  /** The environment file's path in the state repository, when it lies inside. */
+  readonly environmentFile: string | undefined;
   readonly log: Logger;
   readonly redactor: Redactor;
   readonly clock: Clock;
@@ -35,21 +40,16 @@ export interface Session {
  * once: nothing was touched then.
  */
 export async function openSession(options: GlobalOptions): Promise<Session> {
-  const env = process.env;
-  const location = await findRepository(env['STATE_REPOSITORY_ROOT'] ?? process.cwd());
+  const root = findRepositoryRoot(process.cwd());
   const environment = await readEnvironment({
-    env,
+    env: process.env,
     envFile: options.envFile,
-    repositoryRoot: location?.root,
+    repositoryRoot: root,
     cwd: process.cwd(),
+    // The revision that is applied decides; see `environmentFile`. Asking the VCS now would cost a process each time.
+    isTracked: () => Promise.resolve(false),
   });
-  const result = await loadConfig(environment.values, {
-    machine: thisMachine(),
-    repositoryRoot: location?.root,
-    sources: environment.sources,
-    problems: environment.problems,
-    warnings: environment.warnings,
-  });
+  const result = await loadConfig(environment.env, { ...environment, machine: thisMachine() });
   if (!result.ok) {
     const lines = result.errors.map(({ variable, reason }) => `  ${variable}: ${reason}`);
     throw new AgentError('invalid-config', `the configuration is not usable:\n${lines.join('\n')}`, {
@@ -77,14 +77,30 @@ export async function openSession(options: GlobalOptions): Promise<Session> {
         hint: 'Run this in the clone of the state repository, or set STATE_REPOSITORY_ROOT.',
       },
     );
+  Object.assign(process.env, environment.forChildren);
   return {
     config,
     location: repository,
+    environmentFile: await pathInside(repository.root, environment.envFile),
     log,
     redactor,
     clock: systemClock,
     stop: stopOnSignals(config.graceSeconds * 1_000),
     open: (signal, revision) =>
-      openRepository({ root: repository.root, branch: config.branch, env, log, signal, revision }),
+      openRepository({
+        root: repository.root,
+        branch: config.branch,
+        env: process.env,
+        log,
+        signal,
+        revision,
+      }),
   };
+}
+
+/** The path of a file relative to a folder, links resolved; undefined when it lies elsewhere. */
+async function pathInside(folder: string, file: string | undefined): Promise<string | undefined> {
+  if (file === undefined) return undefined;
+  const path = relative(folder, join(await realpath(dirname(file)), basename(file)));
+  return path.startsWith('..') ? undefined : path;
 }

@@ -96,8 +96,7 @@ function isDue(
   record: FileRecord | undefined,
   input: CompareInput,
 ): boolean {
-  if (record === undefined || record.blobId !== file.blobId || record.settings !== input.settings)
-    return true;
+  if (record?.blobId !== file.blobId || record.settings !== input.settings) return true;
   switch (record.state) {
     case 'pending':
       return true;

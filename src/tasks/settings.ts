@@ -27,7 +27,8 @@ export interface TaskSettings {
   };
   /** Previews lie where the master reads them: they need not be sent. */
   readonly sharePreviewData: boolean;
-  readonly cachePath: string;
+  /** The folder of the previews that were drawn here. */
+  readonly previewPath: string;
   readonly cdn: CdnSettings | undefined;
 }
 

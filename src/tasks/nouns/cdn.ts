@@ -24,11 +24,15 @@ const purgeCdn: TaskDefinition = {
 
 /** One surrogate key: https://www.fastly.com/documentation/reference/api/purging/ */
 async function purge(cdn: CdnSettings, key: string, http: HttpClient, signal: AbortSignal): Promise<void> {
-  const url = format(format(cdn.purgeUrl, [cdn.serviceId], {}), [encodeURIComponent(key)], {});
+  const url = format(
+    format(cdn.purgeUrl, [cdn.serviceId], {}),
+    [encodeURIComponent(key).replaceAll('%3A', ':')],
+    {},
+  );
   const headers = {
     'Fastly-Key': cdn.token.reveal(),
     Accept: 'application/json',
-    ...(cdn.softPurge ? { 'Fastly-Soft-Purge': '1' } : {}),
+    'Fastly-Soft-Purge': cdn.softPurge ? '1' : '0',
   };
   const { status, body } = await http.request({ method: 'POST', url, headers, signal });
   if (status >= 200 && status < 300) return;

@@ -1,0 +1,70 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname, join, sep } from 'node:path';
+import type { Box } from '../../geoserver/client.js';
+import type { Job } from '../../jobs/job.js';
+import { AgentError } from '../../lib/errors.js';
+import { latLonBoxOf } from '../boxes.js';
+import { isPublished, layerName, layerOf } from '../layer.js';
+import type { TaskDefinition } from '../task.js';
+
+const MAX_WIDTH = 480;
+const MAX_HEIGHT = 278;
+/** Shown of a layer whose extent nobody knows. */
+const AUSTRALIA: Box = { minx: 108, miny: -45, maxx: 155, maxy: -10 };
+
+/**
+ * A small picture of the layer for the master's list: drawn by the first GeoServer, kept here, and sent to where the task
+ * file says. Its relative path is what the master stores.
+ */
+const updatePreview: TaskDefinition = {
+  type: 'update_preview',
+  target: 'geoserver',
+  once: true,
+  applies: (job, settings) => isPublished(job, settings) && previewPath(job) !== undefined,
+  object: layerName,
+  async run(job, { geoserver, settings, transfer, signal }) {
+    const { workspace, name } = layerOf(job);
+    const box = latLonBoxOf(job) ?? (await geoserver.layerBox({ workspace, name }, signal)) ?? AUSTRALIA;
+    const { png, oneColour } = await geoserver.getMap(
+      { workspace, name, box, srs: 'EPSG:4326', ...sizeOf(box) },
+      signal,
+    );
+    const relative = [settings.slaveName, job.channel, workspace, `${name}.png`].join('/');
+    await write(join(settings.previewPath, relative), png, settings.previewPath);
+    const target = previewPath(job);
+    if (!settings.sharePreviewData && target !== undefined)
+      await transfer.send(settings.previewPath, relative, target, signal);
+    return {
+      output: { previewFile: relative },
+      warnings: oneColour ? ['the preview has one colour only: most likely nothing was drawn'] : [],
+    };
+  },
+};
+
+async function write(file: string, png: Buffer, folder: string): Promise<void> {
+  if (!file.startsWith(`${folder}${sep}`))
+    throw new AgentError('invalid-task-file', `the preview ${file} lies outside its folder`, {
+      retry: 'final',
+    });
+  await mkdir(dirname(file), { recursive: true });
+  await writeFile(file, png);
+}
+
+/** The proportions that operators' pages are made for: those of the box, measured in Australias. */
+function sizeOf({ minx, miny, maxx, maxy }: Box): { width: number; height: number } {
+  const across = (maxx - minx) / (AUSTRALIA.maxx - AUSTRALIA.minx);
+  const up = (maxy - miny) / (AUSTRALIA.maxy - AUSTRALIA.miny);
+  const largest = Math.max(across, up);
+  // A point, or a line along an axis, has no proportions to keep.
+  if (!(across > 0 && up > 0)) return { width: MAX_WIDTH, height: MAX_HEIGHT };
+  return {
+    width: Math.max(1, Math.floor(MAX_WIDTH * (across / largest))),
+    height: Math.max(1, Math.floor(MAX_HEIGHT * (up / largest))),
+  };
+}
+
+function previewPath(job: Job): string | undefined {
+  return layerOf(job).preview_path;
+}
+
+export default [updatePreview];
