@@ -17,7 +17,7 @@ export function readGeoServers(reader: Reader): readonly GeoServerSetting[] {
   if (new Set(urls).size < urls.length) reader.problem('GEOSERVER_URL', 'names one GeoServer twice');
   const usernames = forEach(reader, 'GEOSERVER_USERNAME', reader.list('GEOSERVER_USERNAME'), urls.length);
   const dataDirs = forEach(reader, 'GEOSERVER_DATA_DIR', reader.list('GEOSERVER_DATA_DIR'), urls.length);
-  const password = reader.secret('GEOSERVER_PASSWORD')?.reveal() ?? '';
+  const password = reader.secret('GEOSERVER_PASSWORD')?.reveal().trim() ?? '';
   const passwords = forEach(
     reader,
     'GEOSERVER_PASSWORD',

@@ -47,10 +47,7 @@ export class Reader {
 
   /** The value as set, trimmed; otherwise the fallback or the documented default. */
   raw(name: VariableName, fallback = defaultOf(name)): string | undefined {
-    const set = this.isSet(name);
-    const value = set ? this.#env[name]?.trim() : fallback;
-    this.settings.set(name, { value, source: set ? (this.#sources[name] ?? 'environment') : 'default' });
-    return value;
+    return this.#record(name, this.#env[name]?.trim(), fallback);
   }
 
   optional(name: VariableName<'text'>, check: Check = noCheck, fallback?: string): string | undefined {
@@ -132,9 +129,17 @@ export class Reader {
     return this.isSet(name) ? items : undefined;
   }
 
+  /** Not trimmed: a password may begin or end with a space. */
   secret(name: VariableName<'secret'>): Secret | undefined {
-    const value = this.raw(name);
+    const value = this.#record(name, this.#env[name], defaultOf(name));
     return value === undefined ? undefined : new Secret(value);
+  }
+
+  #record(name: VariableName, set: string | undefined, fallback: string | undefined): string | undefined {
+    const isSet = this.isSet(name);
+    const value = isSet ? set : fallback;
+    this.settings.set(name, { value, source: isSet ? (this.#sources[name] ?? 'environment') : 'default' });
+    return value;
   }
 }
 

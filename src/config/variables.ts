@@ -116,7 +116,8 @@ export const VARIABLE_GROUPS = {
       name: 'CACHE_PATH',
       kind: 'text',
       summary: 'The folder of fetched files. Other slaves fetch from it.',
-      otherwise: 'code/dumps in the state repository, else dumps in the state folder of root or the user',
+      otherwise:
+        'code/dumps in the state repository where code/ exists, else under /var/lib/slave-sync (root) or $XDG_STATE_HOME/slave-sync',
     },
     {
       name: 'CACHE_MAX_BYTES',
@@ -192,7 +193,12 @@ export const VARIABLE_GROUPS = {
       default: 'publish',
     },
     { name: 'GEOSERVER_PGSQL_USERNAME', kind: 'text', summary: 'Database user.', default: 'test' },
-    { name: 'GEOSERVER_PGSQL_PASSWORD', kind: 'secret', summary: 'Its password.', default: 'test' },
+    {
+      name: 'GEOSERVER_PGSQL_PASSWORD',
+      kind: 'secret',
+      summary: 'Password of the database user.',
+      default: 'test',
+    },
     {
       name: 'PG_BIN_DIR',
       kind: 'text',
@@ -232,7 +238,11 @@ export const VARIABLE_GROUPS = {
       default: 'public',
     },
     { name: 'MASTER_PGSQL_USERNAME', kind: 'text', summary: "User of the master's database." },
-    { name: 'MASTER_PGSQL_PASSWORD', kind: 'secret', summary: 'Its password.' },
+    {
+      name: 'MASTER_PGSQL_PASSWORD',
+      kind: 'secret',
+      summary: "Password of the user of the master\'s database.",
+    },
   ],
   'Fastly: purged when URL, service, token and keys are all set': [
     {
@@ -240,8 +250,8 @@ export const VARIABLE_GROUPS = {
       kind: 'text',
       summary: 'The purge URL; its first {} is the service, a {{}} is the surrogate key.',
     },
-    { name: 'FASTLY_SERVICEID', kind: 'text', summary: 'The service.' },
-    { name: 'FASTLY_API_TOKEN', kind: 'secret', summary: 'The API token.' },
+    { name: 'FASTLY_SERVICEID', kind: 'text', summary: "The service's id at Fastly." },
+    { name: 'FASTLY_API_TOKEN', kind: 'secret', summary: 'The token of the Fastly API.' },
     {
       name: 'FASTLY_SURROGATE_KEY',
       kind: 'list',
@@ -272,7 +282,7 @@ export const VARIABLE_GROUPS = {
       kind: 'text',
       summary: 'The folder of the record of what this slave has applied.',
       otherwise:
-        'code/.sync_status in the state repository, else status in the state folder of root or the user',
+        'code/.sync_status in the state repository where code/ exists, else under /var/lib/slave-sync (root) or $XDG_STATE_HOME/slave-sync',
     },
     {
       name: 'POLL_INTERVAL',
