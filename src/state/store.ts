@@ -29,9 +29,9 @@ export class StateStore {
     this.#db.close();
   }
 
-  /** Runs `work` as one transaction: all of its writes are durable together, or none is. */
+  /** Runs `work` as one transaction: all of its writes are durable together, or none is. Inside another: as part of it. */
   transaction<T>(work: () => T): T {
-    return this.#db.transaction(work).immediate();
+    return this.#db.inTransaction ? work() : this.#db.transaction(work).immediate();
   }
 
   /** A random value of this record: digests of settings that hold a password are salted with it. */

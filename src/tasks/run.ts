@@ -65,6 +65,7 @@ class PlanRun {
   readonly #outcomes = new Map<Job, JobOutcome>();
   #running = 0;
   #finish: () => void = () => undefined;
+  #fail: (error: unknown) => void = () => undefined;
 
   constructor(plan: Plan, deps: RunDependencies) {
     this.#deps = deps;
@@ -83,7 +84,10 @@ class PlanRun {
   }
 
   async run(): Promise<Map<Job, JobOutcome>> {
-    const finished = new Promise<void>((resolve) => (this.#finish = resolve));
+    const finished = new Promise<void>((resolve, reject) => {
+      this.#finish = resolve;
+      this.#fail = reject;
+    });
     this.#advance();
     await finished;
     for (const job of this.#openSteps.keys())
@@ -97,41 +101,57 @@ class PlanRun {
       for (const queue of this.#queues.values())
         for (let step = queue.take(); step !== undefined; step = queue.take()) {
           this.#running += 1;
-          void this.#runStep(step).finally(() => {
-            queue.give();
-            this.#running -= 1;
-            this.#advance();
-          });
+          this.#runStep(step)
+            .finally(() => {
+              queue.give();
+              this.#running -= 1;
+            })
+            .then(
+              () => this.#advance(),
+              // The record cannot be written: going on would do work that nobody remembers.
+              (error: unknown) => this.#fail(error),
+            );
         }
     if (this.#running === 0) this.#finish();
   }
 
   async #runStep(step: Step): Promise<void> {
     const { deps, keys } = { deps: this.#deps, keys: keysOf(step) };
-    const [job] = step.jobs;
-    if (job === undefined) throw new Error(`the step ${step.id} belongs to no job`);
     const begin = performance.now();
     const event = (state: StepEvent['state'], failure?: Failure): void =>
       deps.onStep({ step, state, durationMs: performance.now() - begin, ...(failure ? { failure } : {}) });
+    deps.record.started(keys);
+    event('started');
+    const result = await this.#perform(step, (failure) => event('retry', failure));
+    // A stopped step stays 'started' in the record, so that the next run does it again.
+    if (result === 'stopped') return;
+    deps.record.finished(keys, result);
+    if (result.failure) {
+      event('failed', result.failure);
+      this.#end(step, result.failure);
+      return;
+    }
+    for (const warning of result.warnings ?? []) this.#warn(step, warning);
+    for (const token of result.waitsFor ?? []) this.#waitLater(step, token);
+    event('done');
+    this.#end(step);
+  }
+
+  /** The one place where what a task throws becomes an outcome. */
+  async #perform(
+    step: Step,
+    onRetry: (failure: Failure) => void,
+  ): Promise<(TaskResult & { failure?: Failure }) | 'stopped'> {
+    const { signal, redact, log } = this.#deps;
+    const [job] = step.jobs;
+    if (job === undefined) throw new Error(`the step ${step.id} belongs to no job`);
     try {
-      deps.record.started(keys);
-      event('started');
-      const result = await this.#attempt(step, job, (failure) => event('retry', failure));
-      deps.record.finished(keys, { output: result?.output });
-      for (const warning of result?.warnings ?? []) this.#warn(step, warning);
-      for (const token of result?.waitsFor ?? []) this.#waitLater(step, token);
-      this.#end(step);
-      event('done');
+      return (await this.#attempt(step, job, onRetry)) ?? {};
     } catch (thrown) {
       const error = toAgentError(thrown);
-      // A stopped step stays 'started' in the record, so that the next run does it again.
-      if (deps.signal.aborted && error.reason === 'cancelled') return;
-      const failure = toFailure(error, deps.redact);
-      if (error.reason === 'bug')
-        deps.log.error('unexpected failure', { step: step.id, stack: stackOf(error) });
-      deps.record.finished(keys, { failure });
-      event('failed', failure);
-      this.#end(step, failure);
+      if (signal.aborted && error.reason === 'cancelled') return 'stopped';
+      if (error.reason === 'bug') log.error('unexpected failure', { step: step.id, stack: stackOf(error) });
+      return { failure: toFailure(error, redact) };
     }
   }
 
