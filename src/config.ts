@@ -15,7 +15,13 @@ import { readFilters } from './config/filters.js';
 import { defaultFolders, isInsidePackage } from './config/folders.js';
 import { readGeoServers, type GeoServerSetting } from './config/geoservers.js';
 import type { Machine } from './config/machine.js';
-import { Reader, type ConfigProblem, type EffectiveSetting, type Source } from './config/reader.js';
+import {
+  Reader,
+  splitList,
+  type ConfigProblem,
+  type EffectiveSetting,
+  type Source,
+} from './config/reader.js';
 import { defaultOf, VARIABLES, type VariableName } from './config/variables.js';
 
 export type { ConfigProblem, Source } from './config/reader.js';
@@ -196,23 +202,22 @@ export async function loadConfig(
   return { ok: true, value: { ...values, warnings, settings: reader.settings } };
 }
 
-/** One row per variable in the order of `.env.example`; passwords, tokens and users inside URLs are hidden. */
+/** One row per variable in the order of `.env.example`; passwords and tokens show as `***`. */
 export function describeConfig(
   config: Config,
 ): { readonly variable: VariableName; readonly value: string; readonly source: Source }[] {
-  return VARIABLES.map(({ name, kind }) => {
-    const { value, source } = config.settings.get(name) ?? { value: undefined, source: 'default' };
-    const shown = kind === 'secret' && value !== undefined ? '***' : (value ?? '');
-    return { variable: name, value: shown.replace(/(:\/\/)[^\s/@]*@/g, '$1***@'), source };
+  return VARIABLES.map(({ name }) => {
+    const { value = '', source } = config.settings.get(name) ?? { source: 'default' };
+    return { variable: name, value: value.toString(), source };
   });
 }
 
-/** Every secret of the configuration, for the Redactor. Documented defaults are no secrets, and common words besides. */
+/** Every secret of the configuration, for the Redactor, without the documented defaults: they are common words. */
 export function secretsOf(config: Config): string[] {
-  return VARIABLES.flatMap(({ name, kind }) => {
-    const value = config.settings.get(name)?.value;
-    if (kind !== 'secret' || value === undefined) return [];
-    return [value, ...value.split(',').map((item) => item.trim())].filter((item) => item !== defaultOf(name));
+  return [...config.settings].flatMap(([name, { value }]) => {
+    if (!(value instanceof Secret)) return [];
+    const secrets = new Set([value.reveal(), ...splitList(value.reveal())]);
+    return [...secrets].filter((secret) => secret !== defaultOf(name));
   });
 }
 

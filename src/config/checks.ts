@@ -24,14 +24,19 @@ export function checkBranch(value: string): string | undefined {
 /** A GeoServer's address: http or https, no user, query or fragment. */
 export function checkGeoServerUrl(value: string): string | undefined {
   const url = parseHttp(value);
-  if (url === undefined) return 'must be a http or https URL';
-  if (url.username !== '' || url.password !== '')
-    return 'must not hold a user: GEOSERVER_USERNAME and GEOSERVER_PASSWORD do';
-  return url.search === '' && url.hash === '' ? undefined : 'must not hold a query or fragment';
+  return (
+    checkHttpUrl(value) ??
+    (url?.search === '' && url.hash === '' ? undefined : 'must not hold a query or fragment')
+  );
 }
 
+/** A URL is shown in logs, so it may hold no user. */
 export function checkHttpUrl(value: string): string | undefined {
-  return parseHttp(value) === undefined ? 'must be a http or https URL' : undefined;
+  const url = parseHttp(value);
+  if (url === undefined) return 'must be a http or https URL';
+  return url.username === '' && url.password === ''
+    ? undefined
+    : 'must not hold a user or password: there are variables for them';
 }
 
 /** The same server always gives the same text: lower-case host, no default port, no slash at the end. */

@@ -11,7 +11,7 @@ export interface ConfigProblem {
 }
 
 export interface EffectiveSetting {
-  readonly value: string | undefined;
+  readonly value: string | Secret | undefined;
   readonly source: Source;
 }
 
@@ -47,7 +47,7 @@ export class Reader {
 
   /** The value as set, trimmed; otherwise the fallback or the documented default. */
   raw(name: VariableName, fallback = defaultOf(name)): string | undefined {
-    return this.#record(name, this.#env[name]?.trim(), fallback);
+    return this.#record(name, this.isSet(name) ? this.#env[name]?.trim() : fallback);
   }
 
   optional(name: VariableName<'text'>, check: Check = noCheck, fallback?: string): string | undefined {
@@ -131,14 +131,13 @@ export class Reader {
 
   /** Not trimmed: a password may begin or end with a space. */
   secret(name: VariableName<'secret'>): Secret | undefined {
-    const value = this.#record(name, this.#env[name], defaultOf(name));
-    return value === undefined ? undefined : new Secret(value);
+    const value = this.isSet(name) ? this.#env[name] : defaultOf(name);
+    return this.#record(name, value === undefined ? undefined : new Secret(value));
   }
 
-  #record(name: VariableName, set: string | undefined, fallback: string | undefined): string | undefined {
-    const isSet = this.isSet(name);
-    const value = isSet ? set : fallback;
-    this.settings.set(name, { value, source: isSet ? (this.#sources[name] ?? 'environment') : 'default' });
+  #record<V extends EffectiveSetting['value']>(name: VariableName, value: V): V {
+    const source = this.isSet(name) ? (this.#sources[name] ?? 'environment') : 'default';
+    this.settings.set(name, { value, source });
     return value;
   }
 }
