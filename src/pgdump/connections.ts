@@ -38,10 +38,21 @@ export class Session {
   }
 
   /**
-   * Runs one statement and returns its rows. When the signal fires or the time is over, the statement is cancelled in
-   * the server as well. Throws AgentError: 'cancelled', 'timed-out', 'connection', 'database', 'conflict', ...
+   * Runs one statement and returns its rows. A text with several is refused by the server, whatever it was made from.
+   * When the signal fires or the time is over, the statement is cancelled in the server as well.
+   * Throws AgentError: 'cancelled', 'timed-out', 'connection', 'database', 'conflict', ...
    */
   async query<T>(sql: string, params: readonly unknown[] = [], options: QueryOptions = {}): Promise<T[]> {
+    const config = { text: sql, values: [...params], queryMode: 'extended' };
+    return this.#run(async () => (await this.#client.query<T & pg.QueryResultRow>(config)).rows, options);
+  }
+
+  /** Runs several statements as one message, and so as one transaction, unless they say otherwise themselves. */
+  async script(sql: string, options: QueryOptions = {}): Promise<void> {
+    await this.#run(() => this.#client.query(sql), options);
+  }
+
+  async #run<T>(work: () => Promise<T>, options: QueryOptions): Promise<T> {
     const doing = options.doing ?? 'Querying the database';
     const limit = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
     if (this.#signal.aborted) throw cancelled(doing);
@@ -54,10 +65,7 @@ export class Session {
     const timer = setTimeout(stop('timed-out'), limit);
     this.#signal.addEventListener('abort', onAbort, { once: true });
     try {
-      // Without parameters the simple protocol is used, which allows several statements in one text.
-      const result =
-        params.length === 0 ? await this.#client.query(sql) : await this.#client.query(sql, [...params]);
-      return rowsOf(result) as T[];
+      return await work();
     } catch (error) {
       if (why === 'cancelled') throw cancelled(doing);
       if (why === 'timed-out')
@@ -173,12 +181,6 @@ export function clientConfig(settings: ConnectionSettings): pg.ClientConfig {
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
   };
-}
-
-/** A statement list gives one result each; only the last one's rows are of interest. */
-function rowsOf(result: pg.QueryResult | pg.QueryResult[]): unknown[] {
-  const last = Array.isArray(result) ? result.at(-1) : result;
-  return last?.rows ?? [];
 }
 
 /** A function, since the compiler takes the signal for as it was before the wait. */

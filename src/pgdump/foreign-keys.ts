@@ -159,8 +159,7 @@ async function validate(
 }
 
 async function execute(context: DatabaseContext, session: Session, sql: string): Promise<void> {
-  // Both statements are one transaction, since they are one message.
-  await session.query(`SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}; ${sql}`, [], {
+  await session.script(`SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}; ${sql}`, {
     timeoutMs: context.restoreTimeoutMs,
     doing: 'Adding a foreign key',
   });

@@ -1,6 +1,7 @@
 import { AgentError } from '../lib/errors.js';
 import type { Session } from './connections.js';
 import type { DatabaseContext } from './context.js';
+import { sqlState } from './errors.js';
 import { qualified, quoteName } from './names.js';
 
 export interface Column {
@@ -165,16 +166,16 @@ async function inWgs84(session: Session, box: Box, srid: number): Promise<Box | 
   try {
     const row = await session.one<ExtentRow>(
       `SELECT ST_XMin(e) AS min_x, ST_YMin(e) AS min_y, ST_XMax(e) AS max_x, ST_YMax(e) AS max_y
-         FROM (SELECT ST_3DExtent(ST_Transform(ST_SetSRID(ST_MakePoint($1 + ($3 - $1) * i / 64.0, $2 + ($4 - $2) * j / 64.0),
-                                                          $5::int), 4326)) AS e
-                 FROM generate_series(0, 64) i, generate_series(0, 64) j WHERE i IN (0, 64) OR j IN (0, 64)) t`,
+         FROM (SELECT ST_3DExtent(ST_Transform(ST_SetSRID(
+                        ST_MakePoint($1::float8 + ($3::float8 - $1) * i / 64, $2::float8 + ($4::float8 - $2) * j / 64),
+                        $5::int), 4326)) AS e
+                 FROM generate_series(0, 64) i, generate_series(0, 64) j WHERE i IN (0, 64) OR j IN (0, 64)) edge`,
       [box.minX, box.minY, box.maxX, box.maxY, srid],
     );
     const latLon = { minX: row.min_x, minY: row.min_y, maxX: row.max_x, maxY: row.max_y };
     return Object.values(latLon).every(Number.isFinite) ? latLon : undefined;
   } catch (error) {
-    if (!(error instanceof AgentError) || (error.retry === 'transient' && error.reason !== 'database'))
-      throw error;
+    if (sqlState(error) !== 'XX000') throw error; // what PostGIS raises when it can't
     await session.query('ROLLBACK TO SAVEPOINT transform');
     return undefined;
   }

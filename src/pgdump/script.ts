@@ -44,7 +44,7 @@ export async function runScript(
     await session.query(`SET lock_timeout = '${LOCK_TIMEOUT}'`);
     const before = completed();
     try {
-      await session.query(request.sql, [], { timeoutMs: request.timeoutMs ?? DEFAULT_TIMEOUT_MS, doing });
+      await session.script(request.sql, { timeoutMs: request.timeoutMs ?? DEFAULT_TIMEOUT_MS, doing });
     } catch (error) {
       throw error instanceof AgentError ? naming(error, request.sql, completed() - before) : error;
     }

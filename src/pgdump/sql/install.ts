@@ -40,7 +40,7 @@ export async function ensureInstalled(session: Session): Promise<void> {
     await session.query(`SELECT pg_advisory_xact_lock(hashtextextended('borg install', 0))`);
     if (await installed()) return;
     const doing = 'Installing the schema borg_slave';
-    await session.query(`${BOOKKEEPING}\n${DROP_FUNCTIONS}\n${FUNCTIONS}`, [], { doing });
+    await session.script(`${BOOKKEEPING}\n${DROP_FUNCTIONS}\n${FUNCTIONS}`, { doing });
     await session.query(`COMMENT ON SCHEMA borg_slave IS '${VERSION}'`);
   });
 }
