@@ -96,7 +96,9 @@ export class Cache {
     try {
       await mkdir(dirname(path), { recursive: true, mode: 0o700 });
       await mkdir(dirname(temporary), { recursive: true, mode: 0o700 });
-      await link(from, temporary).catch(() => copyFile(from, temporary));
+      // Two names of one file would share their mode. Without hard links it is a copy, too.
+      if ((await stat(from)).nlink > 1) await copyFile(from, temporary);
+      else await link(from, temporary).catch(() => copyFile(from, temporary));
       // Meta files can hold passwords. The others may be read by peers that the operator puts into the group.
       await chmod(temporary, name.startsWith('meta/') ? 0o600 : 0o640);
       if (file.bytes >= SYNC_FROM_BYTES) await sync(temporary);

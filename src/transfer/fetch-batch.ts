@@ -2,13 +2,13 @@ import { toAgentError, type AgentError } from '../lib/errors.js';
 import type { Clock } from '../lib/clock.js';
 import type { Logger } from '../lib/log.js';
 import type { Semaphore } from '../lib/semaphore.js';
-import { Arrival, cancelled, type Waiter } from './arrival.js';
+import { Arrival, type Waiter } from './arrival.js';
 import type { Cache } from './cache.js';
 import type { SshConnections } from './connection.js';
-import { checksumMismatch, fileError } from './errors.js';
+import { checksumMismatch, fileError, missing } from './errors.js';
 import { md5File } from './md5.js';
 import { ProgressMeter } from './progress.js';
-import { rsync } from './rsync.js';
+import { rsync, type RsyncOutcome } from './rsync.js';
 import type { Staging } from './staging.js';
 import type { TransferProgress } from './types.js';
 
@@ -55,20 +55,22 @@ export class FetchBatch {
     this.#deps = deps;
   }
 
-  /** Settles every waiter; never rejects. */
-  async run(waiters: readonly Waiter[]): Promise<void> {
+  /** Settles every waiter; returns those that came too late for this batch. Never rejects. */
+  async run(waiters: readonly Waiter[]): Promise<readonly Waiter[]> {
     for (const waiter of waiters) if (!waiter.settled) this.#arrivalOf(waiter.wanted.path).join(waiter);
-    if (this.#arrivals.size === 0) return;
+    if (this.#arrivals.size === 0) return [];
     const meter = new ProgressMeter(this.#host, this.#arrivals.size, this.#deps);
     const failure = await this.#transfer(meter).catch(toAgentError);
-    for (const arrival of this.#arrivals.values()) {
-      arrival.reject(failure ?? cancelled());
-      if (this.#arriving.get(arrival.path) === arrival) this.#arriving.delete(arrival.path);
-    }
     meter.end();
+    // Before anyone hears of a failure, so that trying again finds things in order.
     await this.#cleanUp(failure).catch((error: unknown) =>
       this.#deps.log.warn('the cache could not be tidied', { cause: String(error) }),
     );
+    for (const arrival of this.#arrivals.values()) {
+      if (failure) arrival.reject(failure);
+      if (this.#arriving.get(arrival.path) === arrival) this.#arriving.delete(arrival.path);
+    }
+    return this.#waitedFor().flatMap((arrival) => arrival.waiting());
   }
 
   #arrivalOf(path: string): Arrival {
@@ -118,33 +120,44 @@ export class FetchBatch {
       onBytes: (bytes, percent) => meter.bytes(bytes, percent),
     });
     await Promise.all(deliveries);
-    for (const arrival of this.#waitedFor()) {
-      // Read once more: rsync sends a file again that was damaged on its way.
-      const md5 = arrival.announced ? await this.#deliver(arrival) : undefined;
-      for (const waiter of arrival.waiting()) {
-        if (md5 !== undefined)
-          waiter.reject(checksumMismatch(this.#host, arrival.path, waiter.wanted.md5, md5));
-        else {
-          const error = fileError(this.#host, arrival.path, outcome);
-          if (error) waiter.reject(error);
-        }
-      }
-    }
+    for (const arrival of this.#waitedFor()) await this.#conclude(arrival, outcome);
     return outcome.failure;
+  }
+
+  /** After rsync's end. A file that broke off because of the failure of the call is announced, and put in its place, too. */
+  async #conclude(arrival: Arrival, outcome: RsyncOutcome): Promise<void> {
+    const error = fileError(this.#host, arrival.path, outcome);
+    if (arrival.announced && !outcome.failure) {
+      // Read once more: rsync sends a file again that was damaged on its way.
+      const md5 = await this.#deliver(arrival);
+      if (md5 !== undefined)
+        for (const waiter of arrival.waiting())
+          waiter.reject(checksumMismatch(this.#host, arrival.path, waiter.wanted.md5, md5));
+    }
+    if (error) arrival.reject(error);
   }
 
   async #prepare(arrival: Arrival): Promise<void> {
     const waiter = arrival.waiting()[0];
     if (!waiter) return;
+    if (this.#leadsThroughFile(arrival.path)) {
+      arrival.reject(missing(this.#host, arrival.path, 'is missing: its folder is a file'));
+      return;
+    }
     try {
       arrival.inodeBefore = await this.#staging.prepare(
         arrival.path,
         this.#deps.cache.basis(waiter.wanted.cacheName),
       );
     } catch (error) {
-      // For instance a folder of this name, because another path of the host leads through it.
       arrival.reject(toAgentError(error));
     }
+  }
+
+  /** A hostile path, below another file on its way, would put a folder in that one's place. */
+  #leadsThroughFile(path: string): boolean {
+    const names = path.split('/');
+    return names.some((_name, i) => this.#arrivals.has(names.slice(0, i).join('/')));
   }
 
   async #deliverSoon(arrival: Arrival): Promise<void> {
@@ -180,8 +193,8 @@ export class FetchBatch {
     const diskFull = failure?.reason === 'disk-full';
     const interrupted = failure !== undefined && !diskFull;
     for (const arrival of this.#arrivals.values()) {
-      // Somebody may have asked for it again meanwhile.
-      if (this.#arriving.has(arrival.path)) continue;
+      // Another batch may fetch it again already.
+      if ((this.#arriving.get(arrival.path) ?? arrival) !== arrival) continue;
       if (arrival.delivered || !interrupted) await this.#staging.remove(arrival.path);
       else await this.#staging.removeBasis(arrival.path);
     }

@@ -21,7 +21,10 @@ export class FetchQueue {
       slots,
       windowMs: WINDOW_MS,
       take: (waiting) => takeBatch(waiting, slots),
-      work: (waiters) => new FetchBatch(host, this.staging, this.#arriving, deps).run(waiters),
+      work: async (waiters) => {
+        const late = await new FetchBatch(host, this.staging, this.#arriving, deps).run(waiters);
+        for (const waiter of late) this.#batcher.add(waiter);
+      },
     });
   }
 

@@ -11,6 +11,8 @@ import type { Location } from './source.js';
 const WINDOW_MS = 500;
 
 const OPTIONS = [
+  // Also an image of the same size that was drawn within the same second.
+  '--ignore-times',
   '--copy-links',
   '--no-implied-dirs',
   // A web server on the other side reads them.

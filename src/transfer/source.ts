@@ -17,6 +17,8 @@ const HOST = new RegExp(`^(?:${USER}@)?(?:${NAME}|${IPV6})$`);
 const MAX_PATH = 1024;
 /** A file system's limit, less what rsync adds to the name of a temporary file. */
 const MAX_NAME = 240;
+/** Less what is appended to the name of a second version. */
+const MAX_CACHE_NAME = 220;
 
 /**
  * Reads `user@host:/absolute/path` or `/absolute/path`. The text comes from a task file and may be hostile: what could
@@ -24,9 +26,11 @@ const MAX_NAME = 240;
  * AgentError 'invalid-task-file'.
  */
 export function parseLocation(text: string): Location {
+  if (text.length > 2 * MAX_PATH) throw refused(text, 'is too long for a path');
   if (text.startsWith('/')) return { host: undefined, path: checkPath(text, text) };
   const colon = text.indexOf(':/');
-  if (colon < 0) throw refused(text, 'is neither `user@host:/absolute/path` nor `/absolute/path`');
+  if (colon < 0 || text.startsWith('://', colon))
+    throw refused(text, 'is neither `user@host:/absolute/path` nor `/absolute/path`');
   return { host: checkHost(text.slice(0, colon), text), path: checkPath(text.slice(colon + 1), text) };
 }
 
@@ -36,14 +40,13 @@ export function sshHost(host: string): string {
 }
 
 /**
- * Checks a name in the cache: a plain file name, or one inside `meta/`. Refused with AgentError 'invalid-task-file':
- * other folders, names that start with a dot, control characters, names that are too long.
+ * Checks a name in the cache: `….db`, `….tar` or `….sld`, or `meta/….json`. Refused with AgentError 'invalid-task-file':
+ * other forms, names that start with a dot, control characters, names that are too long.
  */
 export function checkCacheName(name: string): string {
-  const file = name.startsWith('meta/') ? name.slice('meta/'.length) : name;
-  if (file === '' || file.startsWith('.') || file.includes('/') || isUnsafe(file))
+  if (!/^(?:meta\/[^/.][^/]*\.json|[^/.][^/]*\.(?:db|tar|sld))$/.test(name) || isUnsafe(name))
     throw refused(name, 'cannot be the name of a file in the cache');
-  if (Buffer.byteLength(file) > MAX_NAME) throw refused(name, 'is too long for the name of a file');
+  if (Buffer.byteLength(name) > MAX_CACHE_NAME) throw refused(name, 'is too long for the name of a file');
   return name;
 }
 

@@ -36,9 +36,12 @@ export class Staging {
    * Returns the inode of that, which changes when the file arrives; undefined when there is none.
    */
   async prepare(remotePath: string, basis: string): Promise<number | undefined> {
-    await this.#mkdir(dirname(this.path(remotePath)));
+    const path = this.path(remotePath);
+    await this.#mkdir(dirname(path));
+    // Left by an earlier path that led through this one.
+    if ((await stat(path).catch(() => undefined))?.isDirectory()) await this.remove(remotePath);
     // Without a basis, or on a file system without hard links, the whole file is transferred.
-    await link(basis, this.path(remotePath)).catch(() => undefined);
+    await link(basis, path).catch(() => undefined);
     return this.inode(remotePath);
   }
 
