@@ -198,6 +198,8 @@ function endGroup(child: ChildProcess, options: RunOptions) {
       clearTimeout(timer);
       clearTimeout(killer);
       options.signal?.removeEventListener('abort', onAbort);
+      // Asked to end, the program has; a child of it that ignored TERM has not.
+      if (reason !== undefined) killGroup(pid, 'SIGKILL');
     },
   };
 }
