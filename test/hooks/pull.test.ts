@@ -1,11 +1,12 @@
 import { chmod, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { install } from '../../src/hooks/install.js';
 import { isOurHook } from '../../src/hooks/ours.js';
 import { pull, RepositoryStuck } from '../../src/hooks/pull.js';
-import type { PullOptions } from '../../src/hooks/repository.js';
+import { findRepository, type PullOptions } from '../../src/hooks/repository.js';
 import { makeRepository, must, type TestRepository } from '../support/repository.js';
-import { failureOf, isRunning, open, until } from './helpers.js';
+import { env, failureOf, isRunning, open, until } from './helpers.js';
 import { sshd } from '../support/sshd.js';
 
 async function pullIn(rig: TestRepository, options: PullOptions = {}, branch?: string) {
@@ -58,19 +59,45 @@ for (const vcs of ['hg', 'git'] as const) {
       expect(address.message).to.contain('nowhere');
     });
 
-    it('ends a pull that hangs, with all its children', async () => {
+    for (const manner of ['', "trap '' TERM\n"])
+      it(`ends a pull that hangs, with all its children${manner === '' ? '' : ', also those that ignore TERM'}`, async () => {
+        const rig = await makeRepository(vcs);
+        const hanging = join(rig.clone, '..', 'hanging-ssh');
+        await writeFile(hanging, `#!/bin/sh\n${manner}echo $$ >'${hanging}.pid'\nexec sleep 300\n`);
+        await chmod(hanging, 0o755);
+        await setSource(rig, 'ssh://nobody@localhost/x');
+        const failure = await failureOf(pullIn(rig, { ssh: hanging, timeoutMs: 1_500, graceMs: 1_000 }));
+        expect([failure.reason, failure.retry]).to.deep.equal(['timed-out', 'transient']);
+        const pid = Number(await readFile(`${hanging}.pid`, 'utf8'));
+        await until(async () => !(await isRunning(pid)));
+      });
+
+    it('passes the installed hook by, which a pull by hand does not', async () => {
       const rig = await makeRepository(vcs);
-      const hanging = join(rig.clone, '..', 'hanging-ssh');
-      await writeFile(hanging, `#!/bin/sh\necho $$ >'${hanging}.pid'\nexec sleep 300\n`);
-      await chmod(hanging, 0o755);
-      await setSource(rig, 'ssh://nobody@localhost/x');
-      const failure = await failureOf(pullIn(rig, { ssh: hanging, timeoutMs: 1_500, graceMs: 3_000 }));
-      expect([failure.reason, failure.retry]).to.deep.equal(['timed-out', 'transient']);
-      const pid = Number(await readFile(`${hanging}.pid`, 'utf8'));
-      await until(async () => !(await isRunning(pid)));
+      const revision = await rig.commit({ 'a.json': 'a' });
+      const repository = await findRepository(rig.clone);
+      await install({ repository: repository!, command: ['/bin/false'], env });
+      expect((await rig.pull()).code).to.not.equal(0);
+      expect(await pullIn(rig)).to.deep.equal({ outcome: 'changed', revision });
     });
   });
 }
+
+describe('git pull and hooks', () => {
+  it('lets the hook that was there before decide', async () => {
+    const rig = await makeRepository('git');
+    const revision = await rig.commit({ 'a.json': 'a' });
+    const hook = join(rig.clone, '.git/hooks/reference-transaction');
+    await writeFile(hook, '#!/bin/sh\nexit 1\n', { mode: 0o755 });
+    const repository = await findRepository(rig.clone);
+    await install({ repository: repository!, command: ['/bin/false'], env });
+    const refused = await failureOf(pullIn(rig));
+    expect([refused.reason, refused.retry]).to.deep.equal(['command-failed', 'transient']);
+    expect(refused.message).to.contain('a hook refused');
+    await writeFile(`${hook}.before-slave-sync`, '#!/bin/sh\nexit 0\n');
+    expect(await pullIn(rig)).to.deep.equal({ outcome: 'changed', revision });
+  });
+});
 
 describe('hg pull and hooks', () => {
   it('switches every hook of ours off, and lets the others decide', async () => {

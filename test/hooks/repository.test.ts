@@ -1,6 +1,7 @@
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { install } from '../../src/hooks/install.js';
 import { findRepository, openRepository, type StateRepository } from '../../src/hooks/repository.js';
 import { AgentError } from '../../src/lib/errors.js';
 import { silentLogger } from '../../src/lib/log.js';
@@ -276,6 +277,37 @@ describe('git branches', () => {
 async function tempDirOf(clone: string): Promise<string> {
   return Promise.resolve(join(clone, '..'));
 }
+
+describe('a repository of another user', () => {
+  before(function () {
+    if (process.getuid?.() !== 0) this.skip();
+  });
+
+  it('is refused by git, with the remedy', async () => {
+    const rig = await makeRepository('git');
+    await must('chown', ['-R', '65534', rig.clone], '/');
+    const failure = await failureOf(open(rig.clone));
+    expect(failure.reason).to.equal('invalid-config');
+    expect(failure.hint).to.contain(`safe.directory ${rig.clone}`);
+  });
+
+  it('can be read with Mercurial, but its hooks are not trusted', async () => {
+    const rig = await makeRepository('hg');
+    const revision = await rig.commit({ 'a.json': 'a' });
+    await rig.pull();
+    await must('chown', ['-R', '65534', rig.clone], '/');
+    const { warnings } = await install({
+      repository: { vcs: 'hg', root: rig.clone },
+      command: ['/usr/bin/slave-sync'],
+      env,
+    });
+    expect(warnings).to.have.length(1);
+    expect(warnings[0]).to.contain('trusted');
+    const repository = await open(rig.clone);
+    expect(await repository.target()).to.equal(revision);
+    await repository.close();
+  });
+});
 
 describe('findRepository', () => {
   it('finds the nearest repository above, through links and below .git, and nothing elsewhere', async () => {
