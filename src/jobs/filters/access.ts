@@ -13,7 +13,7 @@ import {
 /** Python's `object[index]`. */
 export function getItem(object: Value, index: Value, budget: Budget): Value {
   if (object instanceof Dict) {
-    const value = object.get(index);
+    const value = object.get(index, budget);
     if (value === undefined)
       throw new PythonError('KeyError', typeof index === 'string' ? `'${index}'` : typeName(index));
     return value;
@@ -81,11 +81,16 @@ export function lengthOf(value: Value, budget: Budget): bigint {
 
 /** What a `for` over the value meets: items, characters, or the keys of a dict. */
 export function iterate(value: Value, budget: Budget): readonly Value[] {
-  const items = sequenceItems(value, budget);
-  if (items !== undefined) return items;
+  const items = allItems(value, budget);
+  if (items === undefined) throw new PythonError('TypeError', `'${typeName(value)}' object is not iterable`);
+  budget.spend(items.length);
+  return items;
+}
+
+function allItems(value: Value, budget: Budget): readonly Value[] | undefined {
   if (value instanceof Dict) return [...value.entries.values()].map(({ key }) => key);
   if (value instanceof PySet) return [...value.items.values()];
-  throw new PythonError('TypeError', `'${typeName(value)}' object is not iterable`);
+  return sequenceItems(value, budget);
 }
 
 function sequenceItems(value: Value, budget: Budget): readonly Value[] | undefined {

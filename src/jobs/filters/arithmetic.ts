@@ -137,7 +137,7 @@ function concatenate(left: Value, right: Value, budget: Budget): Value | undefin
 function repeat(value: Value, times: Value, budget: Budget): Value | undefined {
   const count = asInteger(times);
   if (count === undefined) return undefined;
-  if (count >= 2n ** 63n)
+  if (abs(count) >= 2n ** 63n)
     throw new PythonError('ArithmeticError', 'the number is too large for a repetition');
   const factor = Math.max(0, Number(count));
   if (typeof value === 'string') {

@@ -1,13 +1,13 @@
 /** The most steps one filter may take for one job: some ten milliseconds. */
-export const MAX_STEPS = 200_000;
+export const MAX_STEPS = 100_000;
 /** The deepest that values or expressions may be nested. */
 export const MAX_DEPTH = 100;
 /** The longest whole number, in bits: keeps arithmetic on it as cheap as a step. */
 export const MAX_BITS = 4_096;
 
-const CHARACTERS_PER_STEP = 64;
-/** Characters one by one take more memory than a text. */
-const ITEMS_PER_STEP = 8;
+const CHARACTERS_PER_STEP = 128;
+/** Parts of a text one by one take more memory than the text. */
+const ITEMS_PER_STEP = 16;
 
 /** An expression or a value that asks for more work than a filter may take. */
 export class BudgetError extends Error {}
@@ -37,8 +37,13 @@ export class Budget {
 
   /** The characters of a text one by one, paid for. */
   codePoints(text: string): string[] {
-    this.spend(1 + Math.ceil(text.length / ITEMS_PER_STEP));
+    this.spendItems(text.length);
     return Array.from(text);
+  }
+
+  /** Pays for a list of parts of a text. */
+  spendItems(count: number): void {
+    this.spend(1 + Math.ceil(count / ITEMS_PER_STEP));
   }
 
   nested<T>(work: () => T): T {

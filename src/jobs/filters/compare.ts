@@ -71,7 +71,7 @@ export function isIn(item: Value, container: Value, budget: Budget): boolean {
     return container.includes(item);
   }
   if (container instanceof Sequence) return container.items.some((other) => isEqual(other, item, budget));
-  if (container instanceof Dict || container instanceof PySet) return hasKey(container, item);
+  if (container instanceof Dict || container instanceof PySet) return hasKey(container, item, budget);
   throw new PythonError('TypeError', `argument of type '${typeName(container)}' is not iterable`);
 }
 

@@ -6,7 +6,17 @@ import { isEqual, isIn, isOrdered } from './compare.js';
 import { FilterError } from './filter.js';
 import { STRING_METHODS } from './strings.js';
 import type { Clause, CompareOperator, Expression, Generator, Lambda } from './syntax.js';
-import { Dict, fromJson, isTruthy, PySet, PythonError, Sequence, typeName, type Value } from './values.js';
+import {
+  Dict,
+  fromJson,
+  isTruthy,
+  makeDict,
+  makeSet,
+  PythonError,
+  Sequence,
+  typeName,
+  type Value,
+} from './values.js';
 
 /** One level of parentheses holds several of these; far below what the stack of the JavaScript engine takes. */
 const MAX_EVALUATION_DEPTH = 400;
@@ -68,16 +78,13 @@ export class Evaluator {
       }
       case 'set': {
         const items = expression.items.map((item) => this.#value(item, scope));
-        return this.#at(expression, () => new PySet(items));
+        return this.#at(expression, () => makeSet(items, this.#budget));
       }
       case 'dict': {
         const pairs = expression.entries.map(
           ([key, value]) => [this.#value(key, scope), this.#value(value, scope)] as const,
         );
-        const dict = new Dict(() => pairs);
-        // A key that cannot be hashed fails here, not where the dict is first used.
-        this.#at(expression, () => dict.entries);
-        return dict;
+        return this.#at(expression, () => makeDict(pairs, this.#budget));
       }
       case 'and':
       case 'or':
@@ -173,7 +180,9 @@ export class Evaluator {
     if (object instanceof Dict && name === 'get') {
       const [key = null, fallback = null] = args;
       expectCount(name, args, 1, 2);
-      return object.get(key) ?? fallback;
+      const value = object.get(key, this.#budget);
+      // A key that is there with None is not missing.
+      return value === undefined ? fallback : value;
     }
     if (object instanceof Sequence && name === 'count') {
       expectCount(name, args, 1, 1);
@@ -219,6 +228,7 @@ export class Evaluator {
   #bind({ targets, unpack, iterable }: Clause, item: Value, scope: Scope): Scope {
     const values = unpack ? this.#items(iterable, item) : [item];
     return this.#at(iterable, () => {
+      this.#budget.spend(scope.size + targets.length);
       if (values.length !== targets.length)
         throw new PythonError('ValueError', `${targets.length} values expected, there are ${values.length}`);
       return new Map([...scope, ...targets.map((target, index) => [target, values[index] ?? null] as const)]);

@@ -1,6 +1,7 @@
-import { Dict, PySet, Sequence, type Value } from './values.js';
+import { Dict, PySet, type Value } from './values.js';
 
 const MAX_LENGTH = 200;
+const MAX_ITEMS = 20;
 
 /** The value as Python would print it, cut after 200 characters; for people, not for programs. */
 export function repr(value: Value): string {
@@ -15,13 +16,17 @@ function write(value: Value, depth: number): string {
   if (typeof value === 'string') return quote(value.slice(0, MAX_LENGTH));
   if (typeof value !== 'object') return value.toString();
   if (depth === 0) return '…';
-  const each = (items: Iterable<Value>): string =>
-    Array.from(items, (item) => write(item, depth - 1)).join(', ');
-  if (value instanceof PySet) return `{${each(value.items.values())}}`;
+  const each = <T>(items: Iterable<T>, writeItem: (item: T) => string): string => {
+    const all = [...items];
+    const shown = all.slice(0, MAX_ITEMS).map(writeItem);
+    return [...shown, ...(all.length > MAX_ITEMS ? ['…'] : [])].join(', ');
+  };
+  const inner = (item: Value): string => write(item, depth - 1);
   if (value instanceof Dict)
-    return `{${Array.from(value.entries.values(), (entry) => `${write(entry.key, depth - 1)}: ${write(entry.value, depth - 1)}`).join(', ')}}`;
-  if (value instanceof Sequence && value.kind === 'list') return `[${each(value.items)}]`;
-  return value.items.length === 1 ? `(${each(value.items)},)` : `(${each(value.items)})`;
+    return `{${each(value.entries.values(), (entry) => `${inner(entry.key)}: ${inner(entry.value)}`)}}`;
+  if (value instanceof PySet) return `{${each(value.items.values(), inner)}}`;
+  if (value.kind === 'list') return `[${each(value.items, inner)}]`;
+  return value.items.length === 1 ? `(${each(value.items, inner)},)` : `(${each(value.items, inner)})`;
 }
 
 function quote(text: string): string {

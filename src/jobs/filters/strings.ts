@@ -82,12 +82,13 @@ function stripSet(chars: Value): (character: string) => boolean {
 
 function split(text: string, [separator = null, limit = -1n]: readonly Value[], budget: Budget): Value {
   const most = expectInteger('split', limit);
-  const parts =
+  budget.spendItems(text.length);
+  return new Sequence(
+    'list',
     separator === null
       ? splitAtSpaces(text, most)
-      : splitAt(text, expectText('split', separator), most < 0 ? Infinity : most);
-  budget.spend(parts.length);
-  return new Sequence('list', parts);
+      : splitAt(text, expectText('split', separator), most < 0 ? Infinity : most),
+  );
 }
 
 function splitAt(text: string, separator: string, limit: number): string[] {
@@ -117,17 +118,23 @@ function replace(
 ): Value {
   const [from, to] = [expectText('replace', old), expectText('replace', fresh)];
   const most = expectInteger('replace', limit);
-  const parts = from === '' ? ['', ...budget.codePoints(text), ''] : text.split(from);
-  const times = Math.min(parts.length - 1, most < 0 ? Infinity : most);
-  budget.spend(parts.length);
-  budget.spendCharacters(text.length + times * to.length);
-  return (
-    parts.slice(0, times + 1).join(to) +
-    parts
-      .slice(times + 1)
-      .map((part) => from + part)
-      .join('')
-  );
+  const wanted = most < 0 ? Infinity : most;
+  if (from === '') {
+    const parts = ['', ...budget.codePoints(text), ''];
+    const times = Math.min(parts.length - 1, wanted);
+    budget.spendCharacters(times * to.length);
+    return parts.slice(0, times + 1).join(to) + parts.slice(times + 1).join('');
+  }
+  const times = Math.min(occurrences(text, from), wanted);
+  budget.spendCharacters(text.length + times * (64 + to.length));
+  let result = '';
+  let at = 0;
+  for (let done = 0; done < times; done++) {
+    const next = text.indexOf(from, at);
+    result += text.slice(at, next) + to;
+    at = next + from.length;
+  }
+  return result + text.slice(at);
 }
 
 function find(
@@ -153,10 +160,14 @@ function count(
   if (range === undefined) return 0n;
   if (needle === '') return BigInt(codePointLength(range.text) + 1);
   budget.spendText(needle);
+  return BigInt(occurrences(range.text, needle));
+}
+
+/** How often a text that is not empty occurs, without overlaps. */
+function occurrences(text: string, part: string): number {
   let found = 0;
-  for (let at = range.text.indexOf(needle); at >= 0; at = range.text.indexOf(needle, at + needle.length))
-    found++;
-  return BigInt(found);
+  for (let at = text.indexOf(part); at >= 0; at = text.indexOf(part, at + part.length)) found++;
+  return found;
 }
 
 /** The part of a text from one character to another, as slices count; undefined when it would start behind its end. */

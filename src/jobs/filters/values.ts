@@ -1,3 +1,5 @@
+import type { Budget } from './budget.js';
+
 /**
  * Values as Python 3 has them: None is null, bool is boolean, int is bigint, float is number, str is string (its
  * characters are code points, not UTF-16 units), and the four containers.
@@ -30,46 +32,55 @@ export class Sequence {
   }
 }
 
-/** A dict: keys that are equal in Python (1, 1.0 and True) are one key, and the first one stays. */
+type Entries = ReadonlyMap<string, { readonly key: Value; readonly value: Value }>;
+
+/** A dict, by the hashes of its keys. */
 export class Dict {
   readonly kind = 'dict';
-  readonly #source: () => Iterable<readonly [Value, Value]>;
-  #entries: Map<string, { readonly key: Value; value: Value }> | undefined;
+  readonly #source: () => Entries;
+  #entries: Entries | undefined;
 
-  constructor(source: () => Iterable<readonly [Value, Value]>) {
+  constructor(source: () => Entries) {
     this.#source = source;
   }
 
-  get entries(): ReadonlyMap<string, { readonly key: Value; readonly value: Value }> {
-    if (this.#entries === undefined) {
-      this.#entries = new Map();
-      for (const [key, value] of this.#source()) {
-        const hash = hashKey(key);
-        const known = this.#entries.get(hash);
-        if (known === undefined) this.#entries.set(hash, { key, value });
-        else known.value = value;
-      }
-    }
-    return this.#entries;
+  get entries(): Entries {
+    return (this.#entries ??= this.#source());
   }
 
-  get(key: Value): Value | undefined {
-    return this.entries.get(hashKey(key))?.value;
+  get(key: Value, budget: Budget): Value | undefined {
+    return this.entries.get(hash(key, budget))?.value;
   }
 }
 
+/** A set, by the hashes of its items. */
 export class PySet {
   readonly kind = 'set';
   readonly items: ReadonlyMap<string, Value>;
 
-  constructor(items: readonly Value[]) {
-    const map = new Map<string, Value>();
-    for (const item of items) {
-      const hash = hashKey(item);
-      if (!map.has(hash)) map.set(hash, item);
-    }
-    this.items = map;
+  constructor(items: ReadonlyMap<string, Value>) {
+    this.items = items;
   }
+}
+
+/** A dict display. Of keys that are equal (1, 1.0 and True) the first stays, with the last one's value. */
+export function makeDict(pairs: readonly (readonly [Value, Value])[], budget: Budget): Dict {
+  const entries = new Map<string, { readonly key: Value; readonly value: Value }>();
+  for (const [key, value] of pairs) {
+    const at = hash(key, budget);
+    entries.set(at, { key: entries.get(at)?.key ?? key, value });
+  }
+  return new Dict(() => entries);
+}
+
+/** A set display. Of items that are equal the first stays. */
+export function makeSet(items: readonly Value[], budget: Budget): PySet {
+  const map = new Map<string, Value>();
+  for (const item of items) {
+    const at = hash(item, budget);
+    if (!map.has(at)) map.set(at, item);
+  }
+  return new PySet(map);
 }
 
 /**
@@ -82,7 +93,10 @@ export function fromJson(json: unknown): Value {
   if (typeof json === 'boolean' || typeof json === 'string' || typeof json === 'bigint') return json;
   if (Array.isArray(json)) return new Sequence('list', () => json.map(fromJson));
   if (typeof json === 'object')
-    return new Dict(() => Object.entries(json).map(([key, value]) => [key, fromJson(value)]));
+    return new Dict(
+      () =>
+        new Map(Object.entries(json).map(([key, value]) => [`str ${key}`, { key, value: fromJson(value) }])),
+    );
   throw new PythonError('TypeError', `a job holds no ${typeof json}`);
 }
 
@@ -123,22 +137,28 @@ export function codePointLength(text: string): number {
 /** True when UTF-16 units and code points are not the same thing in this text. */
 export const HAS_SURROGATE = /[\ud800-\udfff]/;
 
-/** Values that are equal and hashable have the same key. */
-function hashKey(value: Value): string {
+/** Whether a container that looks up by hash has the value. */
+export function hasKey(container: Dict | PySet, key: Value, budget: Budget): boolean {
+  const at = hash(key, budget);
+  return container instanceof Dict ? container.entries.has(at) : container.items.has(at);
+}
+
+/** A text that is the same for equal values and only for them. */
+function hash(value: Value, budget: Budget): string {
+  budget.spend(1);
   const number = asNumber(value);
   if (number !== undefined) {
     const whole = typeof number === 'number' && Number.isInteger(number) ? BigInt(number) : number;
     return `number ${whole.toString()}`;
   }
   if (value === null) return 'None';
-  if (typeof value === 'string') return `str ${value}`;
-  if (value instanceof Sequence && value.kind === 'tuple')
-    return `tuple ${JSON.stringify(value.items.map(hashKey))}`;
-  throw new PythonError('TypeError', `unhashable type: '${typeName(value)}'`);
-}
-
-/** Whether a container that looks up by hash has the value. */
-export function hasKey(container: Dict | PySet, key: Value): boolean {
-  const hash = hashKey(key);
-  return container instanceof Dict ? container.entries.has(hash) : container.items.has(hash);
+  if (typeof value === 'string') {
+    budget.spendText(value);
+    return `str ${value}`;
+  }
+  if (!(value instanceof Sequence) || value.kind !== 'tuple')
+    throw new PythonError('TypeError', `unhashable type: '${typeName(value)}'`);
+  const items = budget.nested(() => value.items.map((item) => hash(item, budget)));
+  budget.spendText(...items);
+  return `tuple ${items.map((item) => `${item.length} ${item}`).join(' ')}`;
 }

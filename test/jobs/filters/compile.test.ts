@@ -42,6 +42,7 @@ describe('filters: on jobs', () => {
       { job_file: 'x/layers/a.json', name: 'a' },
       true,
     ],
+    ["lambda job: job.get('auth_level',-1) is None", { auth_level: null }, true],
     ["lambda job: job.get('sync_postgres_data') is not None", { sync_postgres_data: false }, true],
     ["lambda job: job['bbox'][0] <= 115.5 < job['bbox'][2]", { bbox: [115, -33, 116.6, -32] }, true],
   ];

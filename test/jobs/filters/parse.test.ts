@@ -223,6 +223,13 @@ const BOMBS: Record<string, string> = {
   'deep sums inside sums': `${'('.repeat(90)}1${' + 1'.repeat(20)}${`${' + 1'.repeat(20)})`.repeat(90)}`,
   'deep indexes': `job${"['a']".repeat(1_900)}`,
   'deep calls': `job${".get('a')".repeat(1_000)}`,
+  'a key of nested tuples': `any(job.get(t) for t in [${'('.repeat(40)}1${',)'.repeat(40)}] for x in 'a' * 100000)`,
+  'a key of a long tuple': "any(job.get(t) for t in [(1,) * 50000] for x in 'a' * 100000)",
+  'a key of a long text': "any(job.get(t) for t in ['a' * 1000000] for x in 'a' * 100000)",
+  'a long list looked at again and again': "any(any(t) for t in [[0] * 50000] for x in 'a' * 100000)",
+  'a long list sought again and again': "any(1 in t for t in [[0] * 50000] for x in 'a' * 100000)",
+  'a split of a long text': "len(('a,' * 5000000).split(',')) < 0",
+  'many names bound again and again': `any(0 for ${Array.from({ length: 500 }, (_, n) => `n${n}`).join()} in [[0] * 500] * 1000000)`,
   'a long number': '9'.repeat(5_000),
   'a long expression': `'${'a'.repeat(20_000)}'`,
 };

@@ -172,7 +172,13 @@ class Expressions {
       case 'dict':
         return random.pick(["job['meta']", 'job', "{'a': 1, 'b': [2]}", '{}', '{1: 2, True: 3}']);
       case 'none':
-        return random.pick(["job['nothing']", 'None', "job.get('missing')", "job['auth_level']"]);
+        return random.pick([
+          "job['nothing']",
+          'None',
+          "job.get('missing')",
+          "job.get('nothing', 1)",
+          "job['auth_level']",
+        ]);
     }
   }
 
