@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { EXIT, exitCodeOf } from './cli/exit-codes.js';
 import { AgentError, messageOf } from './lib/errors.js';
+import type { HealthOptions } from './cli/health-command.js';
 import type { GlobalOptions, Session } from './cli/session.js';
 
 /**
@@ -91,6 +92,62 @@ program
   );
 
 program
+  .command('poll')
+  .description('the daemon: pull, apply, sleep, again and again')
+  .option('--once', 'pull and apply once, for cron')
+  .addHelpText(
+    'after',
+    `
+Pulls every POLL_INTERVAL seconds with slave-sync's own hook switched off, and applies what has come. After failures in
+a row it waits longer, ten minutes at most; it is up earlier for a retry that is due, or at SIGUSR1. Settings are read at
+the start only: restart it after a change.
+
+TERM or INT ends it: 0, or 143 (130) when work had to be cut off after GRACE_SECONDS. All other exit codes are those of
+a start that failed, and of --once.`,
+  )
+  .action(
+    act(async (options: { once?: boolean }) => {
+      const { pollCommand } = await import('./cli/poll-command.js');
+      return pollCommand(await session(), { once: options.once ?? false });
+    }),
+  );
+
+program
+  .command('health')
+  .description('one line and an exit code for monitoring: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN')
+  .option('--json', 'as JSON')
+  .option(
+    '--max-age <seconds>',
+    'CRITICAL when pull and run last worked longer ago than this (default: ten times POLL_INTERVAL and at least 900; ' +
+      'not judged where neither the daemon nor poll --once has ever run)',
+    positiveNumber,
+  )
+  .option(
+    '--max-run <seconds>',
+    'WARNING when that is so and a run takes longer than this',
+    positiveNumber,
+    14_400,
+  )
+  .option('--max-failed <count>', 'WARNING when more task files than this have failed', positiveNumber, 0)
+  .option(
+    '--min-free <MiB>',
+    'WARNING with less free disk space than this for record or cache, CRITICAL with less than a tenth of it',
+    positiveNumber,
+    1_024,
+  )
+  .addHelpText(
+    'after',
+    `
+Also a WARNING: failed polls, and a repository that is at another revision than the last run. Run it as the daemon's user.`,
+  )
+  .action(
+    act(async (options: HealthOptions) => {
+      const { healthCommand } = await import('./cli/health-command.js');
+      return healthCommand(() => session(), options);
+    }),
+  );
+
+program
   .command('plan')
   .description('say what a run would do, in order, without doing any of it')
   .option('--prune', 'as with sync')
@@ -122,6 +179,17 @@ program
     act(async (paths: string[]) => {
       const { retryCommand } = await import('./cli/retry-command.js');
       return retryCommand(await session(), paths);
+    }),
+  );
+
+program
+  .command('approve')
+  .description('allow exactly the removals that the guard stopped in a run')
+  .argument('<run>', "the run's number, as it said")
+  .action(
+    act(async (run: string) => {
+      const { approveCommand } = await import('./cli/approve-command.js');
+      return approveCommand(await session(), run);
     }),
   );
 
@@ -168,7 +236,7 @@ function act<A extends unknown[]>(
 
 function positiveNumber(value: string): number {
   const number = Number(value);
-  if (!(number >= 0)) throw new InvalidArgumentError('not a number of seconds');
+  if (!(number >= 0)) throw new InvalidArgumentError('not a number');
   return number;
 }
 

@@ -12,6 +12,7 @@ import type { StateStore } from './state/store.js';
 import { compare, type Candidate } from './tasks/compare.js';
 import { decide, type Decision } from './tasks/decide.js';
 import { judge, pathsToRead, type SlaveFilter, type Verdict } from './tasks/judge.js';
+import { guard } from './tasks/guard.js';
 import { Ledger } from './tasks/ledger.js';
 import type { Plan } from './tasks/plan.js';
 import type { JobOutcome } from './tasks/run.js';
@@ -45,6 +46,9 @@ export interface ReconcileInput {
   readonly signal: AbortSignal;
   /** The environment file's path in the repository: whoever can push there could set any command, so it must not be there. */
   readonly refusedFile: string | undefined;
+  readonly maxRemovals: number | undefined;
+  /** The number of this run, by which an operator can approve what the guard stopped. */
+  readonly run: number;
   /** Leaves out failures that are not due yet. */
   readonly onlyDue: boolean;
   /** Removes what the settings no longer take. */
@@ -74,6 +78,15 @@ export interface Reconciled {
 /** The record's setting that holds the digest of the last state in which nothing was left to do. */
 export const SETTLED = 'settled';
 
+/** The record's settings for the removal guard: the run it stopped last, and the list that was approved. */
+export const GUARDED = 'guarded';
+export const APPROVED = 'approved';
+
+export interface StoppedRun {
+  readonly run: number;
+  readonly digest: string;
+}
+
 /**
  * Closes the difference between what the state repository says and what this slave has applied: desired, applied,
  * jobs, plan, run, record. Level-triggered: it does not matter why or how often it is called.
@@ -91,6 +104,7 @@ export async function reconcile(input: ReconcileInput): Promise<Reconciled> {
     ...difference.knownFailures.map((file) => knownFailure(file)),
     ...verdicts.flatMap((verdict) => verdictResult(verdict)),
   ];
+  await guardRemovals(revision, entries, decision, input);
   ledger.begin(verdicts, decision, difference.forgotten);
   for (const { job, error } of decision.conflicts)
     results.push(jobResult(job, 'failed', ledger.refused(job, error)));
@@ -105,6 +119,40 @@ export async function reconcile(input: ReconcileInput): Promise<Reconciled> {
   if (results.every((result) => result.state === 'done' || result.state === 'excluded'))
     store.setSetting(SETTLED, state);
   return { revision, results, unchanged: difference.unchanged, ignored: difference.ignored };
+}
+
+/** Stops a run that would remove too much before its first change; exactly that list can be approved. */
+async function guardRemovals(
+  revision: string,
+  entries: readonly ManifestEntry[],
+  decision: Decision,
+  { repository, store, maxRemovals, run }: ReconcileInput,
+): Promise<void> {
+  const root = await repository.rootId(revision);
+  const knownRoot = store.setting('root');
+  const guarded = guard({
+    jobs: decision.jobs,
+    applied: store.publications().length,
+    maxRemovals,
+    isEmpty: entries.length === 0,
+    isAnother: root !== undefined && knownRoot !== undefined && root !== knownRoot,
+  });
+  if (guarded !== undefined && store.setting(APPROVED) !== guarded.digest) {
+    // The same list keeps its number, however often it is stopped.
+    const before = JSON.parse(store.setting(GUARDED) ?? '{}') as Partial<StoppedRun>;
+    const stopped: StoppedRun = {
+      run,
+      ...(before.digest === guarded.digest ? before : {}),
+      digest: guarded.digest,
+    };
+    store.setSetting(GUARDED, JSON.stringify(stopped));
+    const list = guarded.removals.map((removal) => `  ${removal}`).join('\n');
+    throw new AgentError('guarded', `stopped before the first change: ${guarded.why}:\n${list}`, {
+      retry: 'transient',
+      hint: `If that is what the master means, allow exactly this list with: slave-sync approve ${stopped.run}`,
+    });
+  }
+  if (root !== undefined) store.setSetting('root', root);
 }
 
 /** What a run would do, without doing or recording any of it. */

@@ -22,6 +22,8 @@ export function exitCodeOf(error: unknown): number {
   switch (error.reason) {
     case 'invalid-config':
       return EXIT.usage;
+    case 'guarded':
+      return EXIT.guarded;
     case 'locked':
       return EXIT.locked;
     case 'bug':

@@ -53,7 +53,7 @@ export async function runOnce(options: RunOptions): Promise<RunReport> {
   try {
     const repository = await options.openRepository(signal);
     resources.closing(() => repository.close());
-    const result = await reconcile(resources.input(repository));
+    const result = await reconcile(resources.input(repository, run));
     const failed = result.results.filter((job) => job.state === 'failed').length;
     const stopped = signal.aborted || result.results.some((job) => job.state === 'stopped');
     store.finishRun(run, clock.now(), {
@@ -79,7 +79,7 @@ export async function previewRun(options: RunOptions) {
   try {
     const repository = await options.openRepository(options.signal);
     resources.closing(() => repository.close());
-    return await preview(resources.input(repository));
+    return await preview(resources.input(repository, 0));
   } finally {
     await resources.close();
     store.close();
@@ -122,7 +122,7 @@ class Resources {
     this.#progress = showProgress(options.log, process.stderr);
   }
 
-  input(repository: StateRepository): ReconcileInput {
+  input(repository: StateRepository, run: number): ReconcileInput {
     const { config, redactor, log, clock } = this.#options;
     return {
       repository,
@@ -141,6 +141,8 @@ class Resources {
       redact: (text) => redactor.redact(text),
       log,
       signal: this.#signal,
+      maxRemovals: config.maxRemovals,
+      run,
       refusedFile: this.#options.environmentFile,
       onlyDue: this.#options.onlyDue ?? false,
       prune: this.#options.prune ?? false,
@@ -210,7 +212,8 @@ class Resources {
       store: this.#store,
       transfer: await (this.#transfer ??= this.#openTransfer()),
       database,
-      geoservers,
+      geoservers: config.geoserverSharingDataDir ? geoservers.slice(0, 1) : geoservers,
+      replicas: config.geoserverSharingDataDir ? geoservers.slice(1) : [],
       http,
       limits: {
         transfer: 100_000, // Coalesced into few rsync calls by the transfer itself, which has limits of its own.

@@ -37,7 +37,7 @@ export { union } from './boxes.js';
  * One GeoServer, by its REST interface. `ensure…` brings an object into the wanted state: it looks first, writes only
  * what differs, and says what it did; an object that is as wanted costs one GET. `remove…` takes a missing object as
  * removed. All may be called at the same time: writes to one object never overtake each other. Nothing is ever
- * reloaded, reset as a whole, or deleted to be created anew (but for WMS layers, where GeoServer leaves no other way).
+ * reset as a whole, or deleted to be created anew (but for WMS layers, where GeoServer leaves no other way).
  *
  * Throws AgentError: 'connection', 'timed-out', 'cancelled', or what GeoServer said, sorted by its text
  * (GeoServerError); 'invalid-task-file' (final) for a name that GeoServer cannot address, before any request.
@@ -174,6 +174,14 @@ export class GeoServer {
 
   truncateTiles(name: Qualified, signal: AbortSignal): Promise<Change> {
     return tileLayers.truncateTiles(this.#rest, name, signal);
+  }
+
+  /**
+   * Reads the whole catalog from the data directory again, which makes readers fail for a moment: only for a server that
+   * shares the data directory of another, which has no gentler way to see what that one wrote.
+   */
+  async reload(signal: AbortSignal): Promise<void> {
+    await this.#rest.write({ method: 'POST', path: '/rest/reload' }, signal);
   }
 
   close(): void {

@@ -15,6 +15,7 @@ export type FailureReason =
   | 'not-published-yet'
   | 'disk-full'
   | 'locked'
+  | 'guarded'
   | 'cancelled'
   | 'bug';
 

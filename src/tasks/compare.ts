@@ -78,13 +78,14 @@ export function compare(input: CompareInput): Comparison {
     knownFailures.splice(knownFailures.indexOf(failure), 1);
   }
   const kinds = new Map(input.kinds.map((kind) => [kind.name, kind]));
-  const applied = input.publications.filter((p) => kinds.get(p.kind)?.removable === true);
+  const isChosen = ({ path }: { readonly path: string }): boolean => input.include?.includes(path) ?? true;
+  const applied = input.publications.filter((p) => kinds.get(p.kind)?.removable === true && isChosen(p));
   return {
     candidates: [...candidates.values()],
     knownFailures,
     gone: applied.filter((p) => !present.has(p.path)),
     unlistened: applied.filter((p) => present.has(p.path) && !isListened(p.path, input.channels)),
-    forgotten: [...input.files.values()].filter((file) => !present.has(file.path)),
+    forgotten: [...input.files.values()].filter((file) => !present.has(file.path) && isChosen(file)),
     unchanged,
     ignored,
   };

@@ -99,7 +99,7 @@ function addJob(job: Job, input: PlanInput, steps: Map<string, Step>): boolean {
     step.fingerprints.set(job, part.fingerprint);
     for (const earlier of needsOf(index)) {
       const before = earlier.due ? steps.get(earlier.id) : undefined;
-      if (before) step.needs.add(before);
+      if (before) (part.definition.barrier ? step.after : step.needs).add(before);
     }
   });
   return own.some((part) => part.due);

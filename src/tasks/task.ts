@@ -31,6 +31,8 @@ export interface TaskDefinition {
   readonly ephemeral?: boolean;
   /** Types of earlier tasks of the same job that have to be done first; all earlier ones unless said otherwise. */
   readonly needs?: readonly string[];
+  /** Comes after the earlier tasks of all its jobs, whether they went well or not. */
+  readonly barrier?: boolean;
   /** False leaves the task out of this job. */
   applies?(job: Job, settings: TaskSettings): boolean;
   /** What it works on; equal tasks on one object of several jobs are done once. */
@@ -64,8 +66,8 @@ export interface TaskContext {
   readonly database: Database;
   /** The GeoServer of this task's target. */
   readonly geoserver: GeoServer;
-  /** All GeoServers, for what needs one of them. */
-  readonly geoservers: readonly GeoServer[];
+  /** Outputs of every task that changes the catalog of a GeoServer, of all jobs that share this task. */
+  readonly catalogOutputs: () => readonly unknown[];
   readonly http: HttpClient;
   readonly made: MadeThings;
   /** What this slave publishes, as the record has it. */

@@ -22,6 +22,8 @@ export interface WorkshopDependencies {
   readonly database: Database;
   /** Every GeoServer this slave writes to. */
   readonly geoservers: readonly GeoServer[];
+  /** Those that share the first one's data directory: they only read it again. */
+  readonly replicas: readonly GeoServer[];
   readonly http: HttpClient;
   readonly limits: Limits;
   readonly clock: Clock;
@@ -46,6 +48,7 @@ export class TaskWorkshop {
       { kind: 'local', id: 'local' },
       { kind: 'database', id: deps.database.id },
       ...deps.geoservers.map((server) => ({ kind: 'geoserver' as const, id: server.url })),
+      ...deps.replicas.map((server) => ({ kind: 'replica' as const, id: server.url })),
       { kind: 'cdn', id: 'cdn' },
     ];
   }
@@ -80,7 +83,9 @@ export class TaskWorkshop {
   }
 
   async #perform(step: Step, job: Job, signal: AbortSignal): Promise<TaskResult | undefined> {
-    const geoserver = this.#deps.geoservers.find((server) => server.url === step.target.id);
+    const geoserver = [...this.#deps.geoservers, ...this.#deps.replicas].find(
+      (server) => server.url === step.target.id,
+    );
     const context: TaskContext = {
       signal,
       log: this.#deps.log.child({ job: job.path, task: step.definition.type, target: step.target.id }),
@@ -91,7 +96,7 @@ export class TaskWorkshop {
         if (geoserver === undefined) throw new Error(`${step.definition.type} has no GeoServer`);
         return geoserver;
       },
-      geoservers: this.#deps.geoservers,
+      catalogOutputs: () => step.jobs.flatMap((of) => this.#catalogOutputs(of)),
       http: this.#deps.http,
       made: this.#madeOn(step.target.id),
       publications: () => (this.#publications ??= this.#deps.store.publications()),
@@ -109,6 +114,16 @@ export class TaskWorkshop {
     return (outputs.find((task) => task.target === target.id) ?? outputs[0])?.output;
   }
 
+  #catalogOutputs(job: Job): unknown[] {
+    const servers = new Set(this.#deps.geoservers.map((server) => server.url));
+    return this.#deps.store
+      .tasksOf(job.path)
+      .filter(
+        (task) => task.action === job.action && servers.has(task.target) && !NOT_IN_CATALOG.has(task.type),
+      )
+      .map((task) => task.output);
+  }
+
   #madeOn(target: string): MadeThings {
     const { store } = this.#deps;
     return {
@@ -119,6 +134,9 @@ export class TaskWorkshop {
     };
   }
 }
+
+/** Tiles and pictures are no part of the catalog. */
+const NOT_IN_CATALOG = new Set(['empty_tiles', 'update_preview']);
 
 function isOf(task: TaskRecord, step: Step): boolean {
   return task.type === step.definition.type && task.target === step.target.id && task.object === step.object;

@@ -6,7 +6,9 @@ export default defineKind({
   name: 'access_rules',
   place: { file: 'layers.properties', within: 'channel' },
   skip: 'rules',
-  actions: { publish: { schema: z.object({ text: z.string() }), tasks: ['update_access_rules'] } },
+  actions: {
+    publish: { schema: z.object({ text: z.string() }), tasks: ['update_access_rules', 'refresh_replicas'] },
+  },
   identityOf: () => 'access_rules',
   nameOf: () => 'layers.properties',
   removable: false,

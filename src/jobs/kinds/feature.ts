@@ -54,6 +54,7 @@ const UPDATE_LAYER = [
   'remove_lost_styles',
   'update_tile_layer',
   'empty_tiles',
+  'refresh_replicas',
   'purge_cdn',
   'update_preview',
 ];
@@ -77,9 +78,19 @@ export default defineKind({
     meta: { schema: z.object(common), tasks: ['fetch_styles', ...UPDATE_LAYER] },
     remove: {
       schema: z.object(common),
-      tasks: ['remove_feature_type', 'remove_styles', 'find_dependents', 'drop_table', 'purge_cdn'],
+      tasks: [
+        'remove_feature_type',
+        'remove_styles',
+        'find_dependents',
+        'drop_table',
+        'refresh_replicas',
+        'purge_cdn',
+      ],
     },
-    empty_gwc: { schema: z.object({ workspace: name, name }), tasks: ['empty_tiles', 'purge_cdn'] },
+    empty_gwc: {
+      schema: z.object({ workspace: name, name }),
+      tasks: ['empty_tiles', 'refresh_replicas', 'purge_cdn'],
+    },
   },
   identityOf: (spec) => `layer:${String(spec['workspace'])}:${String(spec['name'])}`,
   nameOf: (spec) => String(spec['name']),

@@ -20,8 +20,8 @@ export default defineKind({
   place: { folder: 'live_stores' },
   filter: 'feature',
   actions: {
-    publish: { schema: publish, tasks: ['create_workspace', 'update_live_store'] },
-    remove: { schema: z.object(remove), tasks: ['remove_live_store'] },
+    publish: { schema: publish, tasks: ['create_workspace', 'update_live_store', 'refresh_replicas'] },
+    remove: { schema: z.object(remove), tasks: ['remove_live_store', 'refresh_replicas'] },
   },
   identityOf: (spec) => `store:${String(spec['workspace'])}:${String(spec['name'])}`,
   nameOf: (spec) => String(spec['name']),

@@ -18,8 +18,8 @@ export default defineKind({
   place: { folder: 'wms_stores' },
   filter: 'wms',
   actions: {
-    publish: { schema: publish, tasks: ['create_workspace', 'update_wms_store'] },
-    remove: { schema: z.object(remove), tasks: ['remove_wms_store'] },
+    publish: { schema: publish, tasks: ['create_workspace', 'update_wms_store', 'refresh_replicas'] },
+    remove: { schema: z.object(remove), tasks: ['remove_wms_store', 'refresh_replicas'] },
   },
   identityOf: (spec) => `store:${String(spec['workspace'])}:${String(spec['name'])}`,
   nameOf: (spec) => String(spec['name']),

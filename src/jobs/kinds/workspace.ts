@@ -20,7 +20,10 @@ export default defineKind({
   place: { folder: 'workspaces' },
   filter: 'feature',
   actions: {
-    publish: { schema: publish, tasks: ['create_extension', 'create_schemas', 'create_workspace'] },
+    publish: {
+      schema: publish,
+      tasks: ['create_extension', 'create_schemas', 'create_workspace', 'refresh_replicas'],
+    },
   },
   identityOf: (spec) => `workspace:${String(spec['workspace'])}`,
   nameOf: (spec) => String(spec['workspace']),

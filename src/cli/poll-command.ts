@@ -1,0 +1,151 @@
+import { pull } from '../hooks/pull.js';
+import { recover } from '../hooks/recover.js';
+import { CHILD_MARK } from '../lib/process.js';
+import { Alarm, poll, pollOnce, type Tick, type TickWork } from '../poll.js';
+import { acquireLock } from '../state/lock.js';
+import { StateStore } from '../state/store.js';
+import { EXIT } from './exit-codes.js';
+import { readHeartbeat, saveHeartbeat } from './heartbeat.js';
+import { runOnce, type RunReport } from './run-once.js';
+import type { Session } from './session.js';
+import { summarise } from './summary.js';
+
+const COMMAND = 'poll';
+
+/**
+ * The daemon; with `once` a single tick. Answers the exit code: of the daemon 0, since being asked to stop is the only
+ * way it ends (143 when it had to be cut off, see signals.ts); of a single tick as `sync` does, and 75 when somebody else
+ * pulls or runs. Throws what makes a start useless: a record that cannot be opened, and the error of a single tick.
+ */
+export async function pollCommand(session: Session, { once }: { once: boolean }): Promise<number> {
+  const { config, log, clock, redactor, stop, location } = session;
+  const withStore = <T>(use: (store: StateStore) => T): T => {
+    const store = new StateStore(config.statePath);
+    try {
+      return use(store);
+    } finally {
+      store.close();
+    }
+  };
+  const failuresBefore = withStore((store) => readHeartbeat(store)?.failures ?? 0);
+  const noteTick = (tick: Tick, failures: number): void => {
+    const message = tick.error === undefined ? undefined : redactor.redact(tick.error.message);
+    log.debug('poll ended', { outcome: tick.outcome, failures, message });
+    withStore((store) => saveHeartbeat(store, { tick, failures, message, now: clock.now() }));
+  };
+  const work = tickWork(session, once);
+
+  if (once) {
+    const tick = await pollOnce(work, stop.signal);
+    noteTick(tick, tick.outcome === 'failed' ? failuresBefore + 1 : 0);
+    const stopped = stop.exitCode();
+    if (stopped !== undefined) return stopped;
+    if (tick.error !== undefined) throw tick.error;
+    return tick.report?.results.some((job) => job.state === 'failed') ? EXIT.failed : EXIT.ok;
+  }
+
+  const alarm = new Alarm();
+  // Without a listener Node would open its debugger.
+  process.on('SIGUSR1', () => {
+    log.info('woken by SIGUSR1');
+    alarm.ring();
+  });
+  log.info('daemon started', {
+    pid: process.pid,
+    repository: location.root,
+    interval: config.pollIntervalSeconds,
+  });
+  await poll({
+    ...work,
+    nextDue: (after) => withStore((store) => nextDue(store, after)),
+    onHeartbeat: noteTick,
+    intervalMs: config.pollIntervalSeconds * 1_000,
+    clock,
+    random: Math.random,
+    alarm,
+    log,
+    signal: stop.signal,
+  });
+  log.info('daemon ended');
+  return EXIT.ok;
+}
+
+function tickWork(session: Session, once: boolean): TickWork {
+  const { config, log, redactor, clock, location, environmentFile } = session;
+  return {
+    pull: async (signal) => {
+      const repository = await session.open(signal);
+      try {
+        const pulled = await pull(repository, { ssh: config.stateSsh, signal });
+        if (pulled.outcome === 'changed') log.info('pulled', { revision: pulled.revision });
+        return pulled;
+      } finally {
+        await repository.close();
+      }
+    },
+    recover: async (signal) => {
+      const since = clock.now().toISOString();
+      const lock = acquireLock(config.statePath, {
+        pid: process.pid,
+        command: `slave-sync ${COMMAND}`,
+        since,
+      });
+      try {
+        const either = AbortSignal.any([signal, lock.lost]);
+        return await recover(location, { env: process.env, log, signal: either });
+      } finally {
+        lock.release();
+      }
+    },
+    run: async (signal) => {
+      try {
+        const report = await runOnce({
+          command: COMMAND,
+          config,
+          log,
+          redactor,
+          clock,
+          signal,
+          environmentFile,
+          openRepository: (own) => session.open(own),
+          onlyDue: true,
+        });
+        tell(session, report, once);
+        return report;
+      } finally {
+        // The next pull is no part of a run: whoever holds the lock then must not take it for an orphan of a killed one.
+        Reflect.deleteProperty(process.env, CHILD_MARK);
+      }
+    },
+  };
+}
+
+/** Says what a hook would say; nothing when there was nothing to do. */
+function tell({ config, log, redactor }: Session, report: RunReport, once: boolean): void {
+  const isNews = report.results.some((job) => once || !job.known);
+  if (!isNews) return;
+  if (config.logFormat === 'pretty') {
+    process.stdout.write(`${redactor.redact(summarise(report))}\n`);
+    return;
+  }
+  const count = (state: string): number => report.results.filter((job) => job.state === state).length;
+  const { revision, unchanged, ignored } = report;
+  const ms = Math.round(report.durationMs);
+  log.info('run finished', {
+    revision,
+    done: count('done'),
+    failed: count('failed'),
+    unchanged,
+    ignored,
+    ms,
+  });
+}
+
+/** The earliest retry after this time. What was due before was tried, or is no longer taken by this slave. */
+function nextDue(store: StateStore, after: Date): Date | undefined {
+  let earliest: Date | undefined;
+  for (const { nextAttemptAt } of store.files().values())
+    if (nextAttemptAt !== undefined && nextAttemptAt > after)
+      if (earliest === undefined || nextAttemptAt < earliest) earliest = nextAttemptAt;
+  return earliest;
+}
