@@ -45,7 +45,7 @@ export const PULL_TIMEOUT_MS = 60 * 60_000;
 export const PULL_GRACE_MS = 30_000;
 
 /** A file above this size is no task file: `read` leaves it out and logs it. */
-export const MAX_FILE_BYTES = 64 * 1024 * 1024;
+export const MAX_FILE_BYTES = 32 * 1024 * 1024;
 
 /** The state repository at rest or, inside a hook, with the changes that wait for our verdict. */
 export interface StateRepository extends RepositoryLocation {

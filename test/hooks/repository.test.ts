@@ -2,7 +2,12 @@ import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { install } from '../../src/hooks/install.js';
-import { findRepository, openRepository, type StateRepository } from '../../src/hooks/repository.js';
+import {
+  findRepository,
+  MAX_FILE_BYTES,
+  openRepository,
+  type StateRepository,
+} from '../../src/hooks/repository.js';
 import { AgentError } from '../../src/lib/errors.js';
 import { silentLogger } from '../../src/lib/log.js';
 import { command, commitAll, makeRepository, must } from '../support/repository.js';
@@ -143,7 +148,7 @@ for (const vcs of ['hg', 'git'] as const) {
 
     it('leaves out a file that is too large, and only that', async () => {
       const rig = await makeRepository(vcs);
-      await rig.commit({ 'a.json': 'a', 'huge.json': Buffer.alloc(65 * 1024 * 1024, 'x'), 'z.json': 'z' });
+      await rig.commit({ 'a.json': 'a', 'huge.json': Buffer.alloc(MAX_FILE_BYTES + 1, 'x'), 'z.json': 'z' });
       await rig.pull();
       const warnings: unknown[] = [];
       const log = { ...silentLogger, warn: (_message: string, fields?: object) => warnings.push(fields) };

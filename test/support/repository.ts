@@ -56,14 +56,14 @@ export async function makeRepository(vcs: 'hg' | 'git'): Promise<TestRepository>
     upstream,
     clone,
     commit: async (files, message = 'publish') => {
-      for (const [path, content] of Object.entries(files)) {
-        const file = join(upstream, path);
-        if (content === null) await rm(file);
-        else {
-          await mkdir(dirname(file), { recursive: true });
-          await writeFile(file, content);
-        }
-      }
+      const folders = new Set(Object.keys(files).map((path) => dirname(join(upstream, path))));
+      for (const parent of folders) await mkdir(parent, { recursive: true });
+      await Promise.all(
+        Object.entries(files).map(async ([path, content]) => {
+          const file = join(upstream, path);
+          return content === null ? rm(file) : writeFile(file, content);
+        }),
+      );
       return commitAll(vcs, upstream, message);
     },
     pull: async (env = {}) =>
