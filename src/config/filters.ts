@@ -1,4 +1,5 @@
 import { FilterError, type Filter, type FilterSetting } from '../jobs/filters/filter.js';
+import { fromJson, isTruthy } from '../jobs/filters/values.js';
 import type { Reader } from './reader.js';
 import type { VariableName } from './variables.js';
 
@@ -6,9 +7,13 @@ const TAKE_ALL = 'lambda job: True';
 const TAKE_NONE = 'lambda job: False';
 const TAKE_ALLOWED = "lambda job:job.get('allow_authenticated',False)";
 
-/** Defaults are constants here, so that a start without own filters does not load the parser. */
-const TAKES_ALL: Filter = { accepts: () => true };
+/** The defaults as functions, so that a start without own filters does not load the parser. */
 const TAKES_NONE: Filter = { accepts: () => false };
+const KNOWN: ReadonlyMap<string, Filter> = new Map([
+  [TAKE_ALL, { accepts: () => true }],
+  [TAKE_NONE, TAKES_NONE],
+  [TAKE_ALLOWED, { accepts: (job) => isTruthy(fromJson(job['allow_authenticated'])) }],
+]);
 
 /** The three filters; a portal slave (one with SYNC_SERVER) takes little unless told otherwise. */
 export async function readFilters(
@@ -33,8 +38,8 @@ async function readFilter(
 ): Promise<FilterSetting> {
   const source = reader.raw(name, fallback) ?? fallback;
   const isDefault = !reader.isSet(name);
-  if (source === TAKE_ALL) return { source, isDefault, filter: TAKES_ALL };
-  if (source === TAKE_NONE) return { source, isDefault, filter: TAKES_NONE };
+  const known = KNOWN.get(source);
+  if (known !== undefined) return { source, isDefault, filter: known };
   try {
     const { compileFilter } = await import('../jobs/filters/compile.js');
     return { source, isDefault, filter: compileFilter(source, name) };
