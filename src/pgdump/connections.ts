@@ -21,7 +21,7 @@ export interface QueryOptions {
 }
 
 const DEFAULT_TIMEOUT_MS = 60_000;
-const CONNECT_TIMEOUT_MS = 15_000;
+const CONNECT_TIMEOUT_MS = 10_000;
 /** A cancelled statement that has not ended after this time loses its connection. */
 const CANCEL_GRACE_MS = 3_000;
 
@@ -119,12 +119,7 @@ export class Connections {
   /** Lends a connection to `work`. One whose work was cut off is closed, not reused. */
   async use<T>(signal: AbortSignal, work: (session: Session) => Promise<T>): Promise<T> {
     if (signal.aborted) throw cancelled('Connecting to the database');
-    let client: pg.PoolClient;
-    try {
-      client = await this.#pool.connect();
-    } catch (error) {
-      throw toDatabaseError(error, 'Connecting to the database');
-    }
+    const client = await abortable(this.#pool.connect(), signal, (late) => late.release());
     const ignore = (): void => undefined; // The query that was running reports it.
     client.on('error', ignore);
     const state = { reusable: false, dropped: false };
@@ -181,6 +176,30 @@ export function clientConfig(settings: ConnectionSettings): pg.ClientConfig {
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
   };
+}
+
+/** Waits for a connection no longer than the signal allows; one that comes later goes to `giveBack`. */
+export async function abortable<T>(
+  connecting: Promise<T>,
+  signal: AbortSignal,
+  giveBack: (late: T) => void,
+): Promise<T> {
+  const doing = 'Connecting to the database';
+  let stop = (): void => undefined;
+  const aborted = new Promise<never>((_resolve, reject) => {
+    stop = () => {
+      connecting.then(giveBack, () => undefined);
+      reject(cancelled(doing));
+    };
+    signal.addEventListener('abort', stop, { once: true });
+  });
+  try {
+    return await Promise.race([connecting, aborted]);
+  } catch (error) {
+    throw toDatabaseError(error, doing);
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
 }
 
 /** A function, since the compiler takes the signal for as it was before the wait. */

@@ -72,11 +72,12 @@ export async function publishTable(
     const standing = await readStanding(publication);
     if (standing?.as_recorded && standing.md5 === request.md5) return unchanged(publication, standing);
     const info = await inspectDump(request.dumpPath, request);
-    return withTableLock(context, session, request, signal, async () =>
-      standing && (await isEqual(publication, standing, info))
-        ? unchanged(publication, standing)
-        : replace(publication, info),
-    );
+    return withTableLock(context, session, request, signal, async () => {
+      const now = await readStanding(publication); // another agent may have been at it
+      return now && (await isEqual(publication, now, info))
+        ? unchanged(publication, now)
+        : replace(publication, info);
+    });
   });
 }
 
@@ -92,6 +93,7 @@ async function readStanding({ session, request }: Publication): Promise<Standing
 async function isEqual(publication: Publication, standing: Standing, info: DumpInfo): Promise<boolean> {
   const { session, request, signal } = publication;
   if (!standing.as_recorded || standing.size !== String(info.size)) return false;
+  if (standing.md5 === request.md5) return true;
   const digests = await digestsOf(request.dumpPath, info.volatileRanges, signal);
   checkMd5(request, digests);
   if (digests.contentKey !== standing.content_key) return false;

@@ -116,7 +116,7 @@ async function describeGeometry(
 
 /**
  * The exact bounding box of all geometries, and the box in WGS 84 around it; undefined when there are none. Corners and
- * edges of the native box are transformed, not every geometry: the box in WGS 84 holds all of them.
+ * edges of the native box are transformed, not every geometry: the box in WGS 84 is around all of them.
  */
 export async function extentOf(
   context: DatabaseContext,
@@ -160,16 +160,16 @@ interface ExtentRow {
   readonly is_known: boolean;
 }
 
-/** The edges are transformed at 64 points each, since straight edges become curves. */
+/** The edges are transformed at 512 points each, since they become curves: of a continent, right to a metre. */
 async function inWgs84(session: Session, box: Box, srid: number): Promise<Box | undefined> {
   await session.query('SAVEPOINT transform');
   try {
     const row = await session.one<ExtentRow>(
       `SELECT ST_XMin(e) AS min_x, ST_YMin(e) AS min_y, ST_XMax(e) AS max_x, ST_YMax(e) AS max_y
          FROM (SELECT ST_3DExtent(ST_Transform(ST_SetSRID(
-                        ST_MakePoint($1::float8 + ($3::float8 - $1) * i / 64, $2::float8 + ($4::float8 - $2) * j / 64),
+                        ST_MakePoint($1::float8 + ($3::float8 - $1) * i / 512, $2::float8 + ($4::float8 - $2) * j / 512),
                         $5::int), 4326)) AS e
-                 FROM generate_series(0, 64) i, generate_series(0, 64) j WHERE i IN (0, 64) OR j IN (0, 64)) edge`,
+                 FROM generate_series(0, 512) i, generate_series(0, 512) j WHERE i IN (0, 512) OR j IN (0, 512)) edge`,
       [box.minX, box.minY, box.maxX, box.maxY, srid],
     );
     const latLon = { minX: row.min_x, minY: row.min_y, maxX: row.max_x, maxY: row.max_y };

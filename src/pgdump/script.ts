@@ -2,9 +2,8 @@ import { EventEmitter } from 'node:events';
 import pg from 'pg';
 import { AgentError } from '../lib/errors.js';
 import type { Secret } from '../lib/secret.js';
-import { clientConfig, Session, type ConnectionSettings } from './connections.js';
+import { abortable, clientConfig, Session, type ConnectionSettings } from './connections.js';
 import type { DatabaseContext } from './context.js';
-import { toDatabaseError } from './errors.js';
 import { splitStatements } from './statements.js';
 
 export interface ScriptRequest {
@@ -40,7 +39,7 @@ export async function runScript(
   const session = new Session(client, signal, close);
   const doing = `Running a script in database ${settings.database}`;
   try {
-    await connect(client, doing);
+    await abortable(client.connect(), signal, () => undefined);
     await session.query(`SET lock_timeout = '${LOCK_TIMEOUT}'`);
     const before = completed();
     try {
@@ -50,14 +49,6 @@ export async function runScript(
     }
   } finally {
     await close();
-  }
-}
-
-async function connect(client: pg.Client, doing: string): Promise<void> {
-  try {
-    await client.connect();
-  } catch (error) {
-    throw toDatabaseError(error, doing);
   }
 }
 

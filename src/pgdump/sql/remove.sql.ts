@@ -26,7 +26,6 @@ BEGIN
     RETURN NULL;
   END IF;
   IF own_view THEN
-    EXECUTE format('LOCK TABLE %I.%I IN ACCESS EXCLUSIVE MODE', $1, $4);
     EXECUTE format('DROP VIEW %I.%I', $1, $4);
   END IF;
   FOREACH table_oid IN ARRAY array_remove(ARRAY[set_aside, new_table], NULL) LOOP

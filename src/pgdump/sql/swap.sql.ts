@@ -1,8 +1,40 @@
 /**
- * The swap: one call, one transaction, one round trip while readers wait. Either everything below is done or nothing.
- * Locks are taken in the order in which readers take them, the view first and then its table.
+ * The swap: one call, one transaction, one round trip while readers wait. Either all of it is done or nothing.
  */
 export const SWAP = /* sql */ `
+-- ACCESS EXCLUSIVE on this relation alone. LOCK TABLE would lock what a view reads as well, with the rights of the
+-- view's owner, who may have none but SELECT; and it does not take materialized views.
+CREATE FUNCTION borg_slave.lock_exclusively(relation oid) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  EXECUTE (SELECT format('ALTER TABLE %s OWNER TO %I', borg_slave.qualified_name(oid), pg_get_userbyid(relowner))
+             FROM pg_class WHERE oid = relation);
+END $$;
+
+-- Locks all that a swap will touch, in the order in which readers lock it: a view before what it reads. In another
+-- order, a reader and the swap would wait for each other, and the server would end the reader.
+CREATE FUNCTION borg_slave.lock_for_swap(view_oid oid, old_table oid, new_table oid) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  same_columns boolean := view_oid IS NOT NULL AND borg_slave.replaceable(view_oid, new_table);
+  r record;
+BEGIN
+  FOR r IN
+    WITH touched AS (
+      SELECT x.reader FROM borg_slave.readers(array_remove(ARRAY[old_table, view_oid], NULL)) x
+       WHERE NOT same_columns OR borg_slave.reads(x.reader, old_table))
+    SELECT x.reader FROM borg_slave.readers(array_remove(ARRAY[old_table, view_oid], NULL)) x
+     WHERE x.reader IN (SELECT reader FROM touched)
+        OR x.reader IN (SELECT y.reader FROM borg_slave.readers(ARRAY(
+             SELECT t.reader FROM touched t JOIN pg_class c ON c.oid = t.reader AND c.relkind = 'm')) y)
+     ORDER BY x.depth DESC, x.reader LOOP
+    CONTINUE WHEN r.reader IS NOT DISTINCT FROM view_oid;
+    PERFORM borg_slave.lock_exclusively(r.reader);
+  END LOOP;
+  IF view_oid IS NOT NULL THEN PERFORM borg_slave.lock_exclusively(view_oid); END IF;
+  IF old_table IS NOT NULL THEN PERFORM borg_slave.lock_exclusively(old_table); END IF;
+END $$;
+
 -- Re-points what reads the old table or the access view. Returns how many views were made anew.
 -- A plain view is re-pointed by CREATE OR REPLACE, which keeps its identity; a materialized view, a view whose column
 -- types change, and whatever reads such a one must be dropped and made anew, in order of depth.
@@ -110,10 +142,7 @@ BEGIN
     RAISE EXCEPTION 'no verified copy of %.% is ready', $2, $4 USING ERRCODE = '40001';
   END IF;
   PERFORM borg_slave.refuse_collisions($1, $2, $3, $4);
-  IF view_oid IS NOT NULL THEN EXECUTE format('LOCK TABLE %I.%I IN ACCESS EXCLUSIVE MODE', $1, $4); END IF;
-  IF old_table IS NOT NULL THEN
-    EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', borg_slave.qualified_name(old_table));
-  END IF;
+  PERFORM borg_slave.lock_for_swap(view_oid, old_table, new_table);
   IF view_oid IS DISTINCT FROM borg_slave.relation($1, $4)
      OR old_table IS DISTINCT FROM borg_slave.old_table($1, $2, $3, $4) THEN
     RAISE EXCEPTION 'somebody exchanged %.% at the same time', $1, $4 USING ERRCODE = '40001';
