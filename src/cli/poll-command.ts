@@ -1,6 +1,5 @@
 import { pull } from '../hooks/pull.js';
 import { recover } from '../hooks/recover.js';
-import { CHILD_MARK } from '../lib/process.js';
 import { Alarm, poll, pollOnce, type Tick, type TickWork } from '../poll.js';
 import { acquireLock } from '../state/lock.js';
 import { StateStore } from '../state/store.js';
@@ -98,24 +97,19 @@ function tickWork(session: Session, once: boolean): TickWork {
       }
     },
     run: async (signal) => {
-      try {
-        const report = await runOnce({
-          command: COMMAND,
-          config,
-          log,
-          redactor,
-          clock,
-          signal,
-          environmentFile,
-          openRepository: (own) => session.open(own),
-          onlyDue: true,
-        });
-        tell(session, report, once);
-        return report;
-      } finally {
-        // The next pull is no part of a run: whoever holds the lock then must not take it for an orphan of a killed one.
-        Reflect.deleteProperty(process.env, CHILD_MARK);
-      }
+      const report = await runOnce({
+        command: COMMAND,
+        config,
+        log,
+        redactor,
+        clock,
+        signal,
+        environmentFile,
+        openRepository: (own) => session.open(own),
+        onlyDue: true,
+      });
+      tell(session, report, once);
+      return report;
     },
   };
 }

@@ -40,17 +40,27 @@ export interface RunReport extends Reconciled {
 
 /** One run: takes the lock, opens what is needed when it is needed, reconciles, records the outcome, closes everything. */
 export async function runOnce(options: RunOptions): Promise<RunReport> {
-  const { config, clock, log } = options;
   const begin = performance.now();
   const lock = await takeLock(options);
+  try {
+    const result = await runUnderLock(options, lock);
+    return { ...result, durationMs: performance.now() - begin };
+  } finally {
+    lock.release();
+  }
+}
+
+async function runUnderLock(options: RunOptions, lock: RunLock): Promise<Reconciled> {
+  const { config, clock, log } = options;
   const signal = AbortSignal.any([options.signal, lock.lost]);
   const store = new StateStore(config.statePath);
-  const { endOrphans } = await import('../state/orphans.js');
-  await endOrphans(config.statePath, { clock, log });
-  process.env[CHILD_MARK] = config.statePath;
-  const run = store.startRun(options.command, clock.now());
   const resources = new Resources(options, store, signal);
+  let run: number | undefined;
   try {
+    const { endOrphans } = await import('../state/orphans.js');
+    await endOrphans(config.statePath, { clock, log });
+    process.env[CHILD_MARK] = config.statePath;
+    run = store.startRun(options.command, clock.now());
     const repository = await options.openRepository(signal);
     resources.closing(() => repository.close());
     const result = await reconcile(resources.input(repository, run));
@@ -61,14 +71,15 @@ export async function runOnce(options: RunOptions): Promise<RunReport> {
       outcome: stopped ? 'stopped' : failed > 0 ? 'failed' : 'done',
       summary: { jobs: result.results.length, failed },
     });
-    return { ...result, durationMs: performance.now() - begin };
+    return result;
   } catch (error) {
-    store.finishRun(run, clock.now(), { outcome: 'failed', summary: {} });
+    if (run !== undefined) store.finishRun(run, clock.now(), { outcome: 'failed', summary: {} });
     throw lock.lost.aborted ? lock.lost.reason : error;
   } finally {
     await resources.close();
     store.close();
-    lock.release();
+    // What the daemon starts between two runs is no orphan for whoever holds the lock then.
+    Reflect.deleteProperty(process.env, CHILD_MARK);
   }
 }
 
