@@ -57,7 +57,10 @@ export class Arrival {
   readonly path: string;
   /** rsync has said that it came over. */
   announced = false;
+  /** Moved into the cache. */
   delivered = false;
+  /** Of the file that came, once it has been read. */
+  md5: string | undefined;
   /** The inode that stood in its place before; the file is there when it differs. */
   inodeBefore: number | undefined;
   readonly #waiters: Waiter[] = [];

@@ -1,17 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import {
-  chmod,
-  copyFile,
-  link,
-  lstat,
-  mkdir,
-  open,
-  readdir,
-  rename,
-  rm,
-  stat,
-  utimes,
-} from 'node:fs/promises';
+import { chmod, copyFile, lstat, mkdir, open, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { isErrno } from '../lib/errors.js';
 import { md5File } from './md5.js';
@@ -48,6 +36,7 @@ export class Cache {
   /** Files in use: path → number of users and the MD5 they rely on. */
   readonly #pins = new Map<string, { users: number; readonly md5: string }>();
   readonly #verified = new Map<string, CachedFile & { readonly stamp: string }>();
+  readonly #folders = new Map<string, Promise<unknown>>();
   /** Bytes in the folder as far as known; undefined before the first count. */
   #bytes: number | undefined;
   #evicting: Promise<void> | undefined;
@@ -81,35 +70,33 @@ export class Cache {
   }
 
   /**
-   * Takes in a complete file that lies on the same file system, under `name`, pinned; the given path stays. While
-   * another version of the same name is in use, it gets a name of its own beside it: users never see a file change.
+   * Takes in a complete file that lies on the same file system, under `name`, pinned: moves it, or copies it (`keep`).
+   * While another version of the same name is in use, it gets a name of its own beside it: users never see a file change.
    */
   async store(
     from: string,
     name: string,
     file: { readonly md5: string; readonly bytes: number },
+    keep: boolean,
   ): Promise<CachedFile> {
     const path = this.#places(name, file.md5).find((place) => this.#pin(place, file.md5));
     if (path === undefined) throw new Error(`two files named ${name} have the MD5 ${file.md5}`);
-    const temporary = join(this.root, PARTIAL_DIR, `${randomUUID()}.tmp`);
-    this.#pin(temporary, file.md5);
+    // A copy, not a link: two names of one file would share their mode.
+    const source = keep ? join(this.root, PARTIAL_DIR, `${randomUUID()}.tmp`) : from;
+    this.#pin(source, file.md5);
     try {
-      await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-      await mkdir(dirname(temporary), { recursive: true, mode: 0o700 });
-      // Two names of one file would share their mode. Without hard links it is a copy, too.
-      if ((await stat(from)).nlink > 1) await copyFile(from, temporary);
-      else await link(from, temporary).catch(() => copyFile(from, temporary));
+      if (keep) await copyFile(from, source);
       // Meta files can hold passwords. The others may be read by peers that the operator puts into the group.
-      await chmod(temporary, name.startsWith('meta/') ? 0o600 : 0o640);
-      if (file.bytes >= SYNC_FROM_BYTES) await sync(temporary);
-      await rename(temporary, path);
-      await touch(path);
+      await chmod(source, name.startsWith('meta/') ? 0o600 : 0o640);
+      if (file.bytes >= SYNC_FROM_BYTES) await sync(source);
+      await this.#mkdir(dirname(path));
+      await rename(source, path);
     } catch (error) {
       this.#unpin(path);
+      if (keep) await rm(source, { force: true });
       throw error;
     } finally {
-      await rm(temporary, { force: true });
-      this.#unpin(temporary);
+      this.#unpin(source);
     }
     const stored = { path, md5: file.md5, bytes: file.bytes };
     this.#verified.set(path, { ...stored, stamp: (await stampOf(path)) ?? '' });
@@ -151,20 +138,29 @@ export class Cache {
   }
 
   async #list(): Promise<Entry[]> {
-    const entries: Entry[] = [];
     const names = await readdir(this.root, { recursive: true }).catch((error: unknown) => {
       if (isErrno(error, 'ENOENT')) return [];
       throw error;
     });
-    for (const name of names) {
-      if (!CACHE_FILE.test(name)) continue;
-      const path = join(this.root, name);
-      const info = await lstat(path).catch(() => undefined);
-      // A file with a second link is a basis in the folder of partial files: counted where it belongs.
-      if (!info?.isFile() || (info.nlink > 1 && name.startsWith(PARTIAL_DIR))) continue;
-      entries.push({ path, bytes: info.size, usedMs: info.atimeMs });
+    const entries = names
+      .filter((name) => CACHE_FILE.test(name))
+      .map(async (name): Promise<Entry[]> => {
+        const path = join(this.root, name);
+        const info = await lstat(path).catch(() => undefined);
+        // A file with a second link is a basis in the folder of partial files: counted where it belongs.
+        if (!info?.isFile() || (info.nlink > 1 && name.startsWith(PARTIAL_DIR))) return [];
+        return [{ path, bytes: info.size, usedMs: info.atimeMs }];
+      });
+    return (await Promise.all(entries)).flat();
+  }
+
+  #mkdir(folder: string): Promise<unknown> {
+    let made = this.#folders.get(folder);
+    if (!made) {
+      made = mkdir(folder, { recursive: true, mode: 0o700 });
+      this.#folders.set(folder, made);
     }
-    return entries;
+    return made;
   }
 
   async #verify(path: string, signal: AbortSignal | undefined): Promise<CachedFile | undefined> {

@@ -95,7 +95,7 @@ export class FetchBatch {
   async #transfer(meter: ProgressMeter): Promise<AgentError | undefined> {
     const ssh = await this.#deps.connections.command(this.#host);
     await this.#staging.open();
-    for (const arrival of this.#arrivals.values()) await this.#prepare(arrival);
+    await Promise.all([...this.#arrivals.values()].map((arrival) => this.#prepare(arrival)));
     const paths = this.#waitedFor().map((arrival) => arrival.path);
     if (paths.length === 0) return undefined;
     const deliveries: Promise<void>[] = [];
@@ -126,15 +126,18 @@ export class FetchBatch {
 
   /** After rsync's end. A file that broke off because of the failure of the call is announced, and put in its place, too. */
   async #conclude(arrival: Arrival, outcome: RsyncOutcome): Promise<void> {
-    const error = fileError(this.#host, arrival.path, outcome);
-    if (arrival.announced && !outcome.failure) {
-      // Read once more: rsync sends a file again that was damaged on its way.
-      const md5 = await this.#deliver(arrival);
-      if (md5 !== undefined)
-        for (const waiter of arrival.waiting())
+    // Read once more: rsync sends a file again that was damaged on its way.
+    if (arrival.announced && !arrival.delivered && !outcome.failure) await this.#deliver(arrival);
+    const { md5 } = arrival;
+    if (md5 !== undefined && (arrival.delivered || !outcome.failure)) {
+      for (const waiter of arrival.waiting())
+        // Who came while the file was moved into the cache is too late, not wrong.
+        if (waiter.wanted.md5 !== undefined && waiter.wanted.md5 !== md5)
           waiter.reject(checksumMismatch(this.#host, arrival.path, waiter.wanted.md5, md5));
+    } else {
+      const error = fileError(this.#host, arrival.path, outcome);
+      if (error) arrival.reject(error);
     }
-    if (error) arrival.reject(error);
   }
 
   async #prepare(arrival: Arrival): Promise<void> {
@@ -166,22 +169,25 @@ export class FetchBatch {
     await this.#deliver(arrival);
   }
 
-  /** Hands the file to all who want its MD5, and returns that; undefined when the file is not there. */
-  async #deliver(arrival: Arrival): Promise<string | undefined> {
-    if (!(await this.#isThere(arrival))) return undefined;
+  /** Hands the file to all who want its MD5: copies of it, and itself to the last. */
+  async #deliver(arrival: Arrival): Promise<void> {
+    if (!(await this.#isThere(arrival))) return;
     const path = this.#staging.path(arrival.path);
     const file = await this.#deps.hashing.run(() => md5File(path));
-    const next = (): Waiter | undefined =>
-      arrival.waiting().find(({ wanted }) => wanted.md5 === undefined || wanted.md5 === file.md5);
-    for (let waiter = next(); waiter; waiter = next()) {
-      const stored = await this.#deps.cache.store(path, waiter.wanted.cacheName, file);
+    arrival.md5 = file.md5;
+    while (!arrival.delivered) {
+      const takers = arrival
+        .waiting()
+        .filter(({ wanted }) => wanted.md5 === undefined || wanted.md5 === file.md5);
+      const [waiter] = takers;
+      if (!waiter) return;
+      arrival.delivered = takers.length === 1;
+      const stored = await this.#deps.cache.store(path, waiter.wanted.cacheName, file, !arrival.delivered);
       if (waiter.settled) this.#deps.cache.release(stored.path);
       else waiter.resolve({ ...stored, transferred: true });
-      arrival.delivered = true;
     }
     // Who asks from now on asks anew.
-    if (arrival.waiting().length === 0) this.#arriving.delete(arrival.path);
-    return file.md5;
+    this.#arriving.delete(arrival.path);
   }
 
   async #isThere(arrival: Arrival): Promise<boolean> {
@@ -195,7 +201,8 @@ export class FetchBatch {
     for (const arrival of this.#arrivals.values()) {
       // Another batch may fetch it again already.
       if ((this.#arriving.get(arrival.path) ?? arrival) !== arrival) continue;
-      if (arrival.delivered || !interrupted) await this.#staging.remove(arrival.path);
+      if (arrival.delivered) continue;
+      if (!interrupted) await this.#staging.remove(arrival.path);
       else await this.#staging.removeBasis(arrival.path);
     }
     if (failure?.reason === 'connection' || failure?.reason === 'timed-out')

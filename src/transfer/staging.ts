@@ -38,11 +38,16 @@ export class Staging {
   async prepare(remotePath: string, basis: string): Promise<number | undefined> {
     const path = this.path(remotePath);
     await this.#mkdir(dirname(path));
+    const there = await stat(path).catch(() => undefined);
+    if (there && !there.isDirectory()) return there.ino;
     // Left by an earlier path that led through this one.
-    if ((await stat(path).catch(() => undefined))?.isDirectory()) await this.remove(remotePath);
+    if (there) await this.remove(remotePath);
     // Without a basis, or on a file system without hard links, the whole file is transferred.
-    await link(basis, path).catch(() => undefined);
-    return this.inode(remotePath);
+    const linked = await link(basis, path).then(
+      () => true,
+      () => false,
+    );
+    return linked ? this.inode(remotePath) : undefined;
   }
 
   async inode(remotePath: string): Promise<number | undefined> {

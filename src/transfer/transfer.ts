@@ -103,7 +103,8 @@ export class Transfer {
     await Promise.all([...[...this.#queues.values()].map((queue) => queue.close()), this.#sends.close()]);
     await this.#connections.close();
     this.#cache.releaseAll();
-    await this.#evict();
+    // Without a transfer there is nothing new to make room for.
+    if (this.#queues.size > 0) await this.#evict();
   }
 
   #until(signal: AbortSignal): AbortSignal {
