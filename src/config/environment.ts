@@ -66,7 +66,7 @@ export async function readEnvironment(options: EnvironmentOptions): Promise<Envi
   }
   const merged: Record<string, string> = { ...fromFile, ...env };
   const sources: Record<string, Source> = {};
-  for (const name of Object.keys(merged)) sources[name] = name in env ? 'environment' : 'file';
+  for (const name of Object.keys(merged)) sources[name] = Object.hasOwn(env, name) ? 'environment' : 'file';
   const secrets = await readSecretFiles(merged, sources, cwd);
   const others = Object.entries(fromFile).filter(([name]) => !isOurs(name) && env[name] === undefined);
   return {

@@ -18,7 +18,8 @@ const MAX_LENGTH = 10_000;
  * - `+`, `-`, `*`, `/`, `//`, `%`, `**`
  * - `len(x)`, and `any(...)` and `all(...)` of a value or of a generator expression
  *
- * Nothing else: no other attribute, no other call, no assignment, no comprehension. Throws FilterError with the place and reason.
+ * Nothing else: no other attribute, no other call, no assignment, no comprehension, no formatting with `%`; a float needs a
+ * digit after its point. Throws FilterError with the place and reason.
  */
 export function parseLambda(source: string): Lambda {
   if (source.length > MAX_LENGTH) throw new FilterError(`is longer than ${MAX_LENGTH} characters`, 0);

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { evaluateFor } from '../../../src/jobs/filters/explain.js';
 import { FilterError } from '../../../src/jobs/filters/filter.js';
 import { parseLambda } from '../../../src/jobs/filters/parse.js';
-import { generateCases, type Case } from './support/generator.js';
+import { generateCases, generateNoise, type Case } from './support/generator.js';
 import { evaluateInPython, tagged } from './support/python.js';
 
 /** What a filter refuses although Python does it: formatting, and numbers that are too long. */
@@ -39,6 +39,19 @@ describe('filters: the evaluator against Python 3', () => {
       expect(refused, 'cases that a filter refuses on purpose').to.be.lessThan(20);
     });
   }
+
+  it('reads nothing that Python does not read, in 5,000 sequences of random words', async () => {
+    const cases = generateNoise(3, 5_000);
+    const expected = await evaluateInPython(cases);
+    let values = 0;
+    cases.forEach((one, index) => {
+      const here = evaluateHere(one);
+      if (here === 'fails' || here === 'refused') return;
+      values++;
+      expect(here, one.source).to.equal(JSON.stringify(JSON.parse(expected[index]!)));
+    });
+    expect(values).to.be.greaterThan(100);
+  });
 
   it('agrees at the corners of arithmetic, slices, strings and precedence', async () => {
     const job = { s: 'aXbXc', u: 'a🗺b', n: -7, f: 2.5, l: [1, 2, 3, 4, 5], d: { k: [null] }, none: null };

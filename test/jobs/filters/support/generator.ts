@@ -33,6 +33,82 @@ export function generateCases(seed: number, count: number): Case[] {
   });
 }
 
+const TOKENS = [
+  ...[
+    "job['a']",
+    "job.get('a')",
+    "'a'",
+    '"b"',
+    '1',
+    '0',
+    '2.5',
+    '0x1',
+    '1_0',
+    'None',
+    'True',
+    'False',
+    'x',
+    'job',
+    'u',
+    'r',
+    'é',
+  ],
+  ...[
+    '(',
+    ')',
+    '(',
+    ')',
+    '[',
+    ']',
+    '{',
+    '}',
+    ',',
+    ':',
+    '.get(',
+    '.find(',
+    '.count(',
+    'any(',
+    'all(',
+    'len(',
+    "['a']",
+    '[0]',
+    '[1:]',
+  ],
+  ...[
+    'and',
+    'or',
+    'not',
+    'in',
+    'not in',
+    'is',
+    'is not None',
+    'if',
+    'else',
+    'for x in',
+    'lambda',
+    '+',
+    '-',
+    '*',
+    '/',
+    '//',
+    '%',
+    '**',
+  ],
+  ...['<', '<=', '==', '!=', '>', '#', '\n', "'", '"""', '\\', '=', ';', '...'],
+];
+
+/** Words of the language in any order: few are expressions, and none may be read as something that it is not. */
+export function generateNoise(seed: number, count: number): Case[] {
+  const random = new Random(seed);
+  return Array.from({ length: count }, () => {
+    const words = Array.from({ length: random.int(1, 7) }, () => random.pick(TOKENS));
+    return {
+      source: `lambda job: ${words.join(random.chance(0.8) ? ' ' : '')}`,
+      job: { a: 1, b: ['a', null] },
+    };
+  });
+}
+
 /** mulberry32: small, and good enough to vary tests. */
 export class Random {
   #state: number;

@@ -19,7 +19,7 @@ for line in sys.stdin:
     case = json.loads(line)
     try:
         print(json.dumps(tagged(eval(case['source'])(case['job']))))
-    except Exception as error:
+    except Exception:
         print('fails')
 `;
 
