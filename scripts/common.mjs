@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { realpathSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { which } from './programs.mjs';
 
 /** The clone's folder, whatever the working directory is. */
 export const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -11,16 +12,20 @@ export const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 export class Stop extends Error {}
 
 /**
- * Runs a program in the clone, its output on ours and no input; true when it exits with 0.
+ * Runs a program in the clone, its output on ours and no input; true when it exits with 0. It is interrupted after
+ * `timeoutMs`, and when this process is killed; mocha hands SIGINT on to its own child, but no other signal.
  * Node's own folder comes first on the PATH, since Node may have been called by its full path.
  */
 export function runs(file, args, { env = {}, timeoutMs } = {}) {
   const PATH = [dirname(process.execPath), process.env.PATH].join(delimiter);
-  const result = spawnSync(file, args, {
+  const setpriv = which('setpriv');
+  const command = setpriv === undefined ? [file] : [setpriv, '--pdeathsig=INT', '--', file];
+  const result = spawnSync(command[0], [...command.slice(1), ...args], {
     cwd: ROOT,
     env: { ...process.env, PATH, ...env },
     stdio: ['ignore', 'inherit', 'inherit'],
     timeout: timeoutMs,
+    killSignal: 'SIGINT',
   });
   if (result.error) console.error(`${file}: ${result.error.message}`);
   return result.status === 0;
