@@ -1,7 +1,7 @@
 import { AgentError } from '../lib/errors.js';
 import { fromJson, LAT_LON, sameBox, toJson, union, type Box } from './boxes.js';
 import { converge, type Change } from './change.js';
-import { at, list, listOfTexts, sameList, text } from './json.js';
+import { at, list, sameList, text, type Json } from './json.js';
 import { layerBox } from './layers.js';
 import { path, qualify, type Qualified } from './names.js';
 import type { Rest } from './rest.js';
@@ -131,14 +131,13 @@ async function put(
   rest: Rest,
   group: Qualified,
   current: unknown,
-  body: object,
+  body: Json,
   signal: AbortSignal,
 ): Promise<void> {
-  const write = (layerGroup: object): Promise<void> =>
-    rest.write({ method: 'PUT', path: groupPath(group), json: { layerGroup } }, signal);
-  // A group that was once stored without styles refuses any with styles, until it is written without.
-  if (at(current, 'styles') === undefined) await write({ title: text(at(current, 'title')) });
-  await write(body);
+  // A group that was once stored without styles draws well, but refuses every write that has some.
+  const { styles, ...others } = body;
+  const layerGroup = at(current, 'styles') === undefined ? others : { ...others, styles };
+  await rest.write({ method: 'PUT', path: groupPath(group), json: { layerGroup } }, signal);
   const after = membersOf(await read(rest, group, signal)).map(keyOf);
   const expected = list(at(body, 'publishables', 'published')).map(keyIn);
   if (sameList(after, expected)) return;
@@ -154,15 +153,8 @@ function isSame(current: unknown, wanted: LayerGroup, bounds: Box | undefined): 
     text(at(current, 'title')) === wanted.title &&
     text(at(current, 'abstractTxt')) === wanted.abstract &&
     sameList(membersOf(current).map(keyOf), wanted.members.map(keyOf)) &&
-    listOfStyles(current).length === wanted.members.length &&
     (bounds === undefined || sameBox(fromJson(at(current, 'bounds')), bounds))
   );
-}
-
-/** One style is `""` itself, which elsewhere means none. */
-function listOfStyles(current: unknown): readonly string[] {
-  const style = at(current, 'styles', 'style');
-  return style === '' ? [''] : listOfTexts(style);
 }
 
 function boundsWhenDue(
@@ -180,7 +172,7 @@ async function bodyOf(
   wanted: LayerGroup,
   known: Box | undefined,
   signal: AbortSignal,
-): Promise<object> {
+): Promise<Json> {
   const bounds = known ?? (await unionOf(rest, wanted.members, signal));
   return {
     name: wanted.name,
@@ -194,14 +186,14 @@ async function bodyOf(
 }
 
 /** Members and one empty style for each: without as many styles as members a change of their number is refused. */
-function publishablesOf(members: readonly GroupMember[]): object {
+function publishablesOf(members: readonly GroupMember[]): Json {
   return {
     publishables: { published: members.map((member) => ({ '@type': member.type, name: qualify(member) })) },
     styles: { style: members.map(() => '') },
   };
 }
 
-function boundsOf(bounds: Box | undefined): object {
+function boundsOf(bounds: Box | undefined): Json {
   return bounds === undefined ? {} : { bounds: toJson(bounds, LAT_LON) };
 }
 

@@ -58,9 +58,9 @@ export function parseXml(source: string): XmlElement {
   return root;
 }
 
-/** Builds a document: nested objects are elements, arrays are repeated elements. Values are escaped. */
+/** Builds a document: nested objects are elements, arrays repeated ones, keys with `@_` attributes. Values are escaped. */
 export function buildXml(document: object): string {
-  return new Builder({}).build(document);
+  return new Builder({ ignoreAttributes: false, attributeNamePrefix: '@_' }).build(document);
 }
 
 /** The first element at the end of a chain of names. */

@@ -82,7 +82,8 @@ function change(catalog: Catalog, ws: string, name: string, group: Group, given:
     group.members = there;
   }
   if (styles?.length === 0) group.styles = undefined;
-  else group.styles = group.members.map((_, index) => (styles ?? group.styles)?.[index] ?? '');
+  else if (styles !== undefined || group.styles !== undefined)
+    group.styles = group.members.map((_, index) => (styles ?? group.styles)?.[index] ?? '');
   merge(group.fields, own(given));
 }
 

@@ -47,5 +47,8 @@ function properties(file: string): readonly (readonly [string, string])[] {
   const lines = file.split('\n').map((line) => line.trim());
   return lines
     .filter((line) => line !== '' && !line.startsWith('#'))
-    .map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]);
+    .map((line) => [
+      line.slice(0, line.indexOf('=')).replace(/\\(.)/g, '$1'),
+      line.slice(line.indexOf('=') + 1),
+    ]);
 }

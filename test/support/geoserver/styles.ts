@@ -48,8 +48,8 @@ export function styles(router: Router, catalog: Catalog): void {
       throw new SendError(403, 'style in use');
     catalog.truncateUsersOf(workspace, name);
     for (const layer of users) {
-      if (layer.defaultStyle === qualified) layer.defaultStyle = 'polygon';
       layer.styles = layer.styles.filter((style) => style !== qualified);
+      if (layer.defaultStyle === qualified) layer.defaultStyle = layer.styles[0] ?? 'polygon';
     }
     workspace.styles.delete(name);
     return ok();

@@ -1,0 +1,139 @@
+import { expect } from 'chai';
+import type { GroupMember, LayerGroup } from '../../../src/geoserver/client.js';
+import { at } from '../../../src/geoserver/json.js';
+import { failure, makeContractWithStore, PARKS_BOX, type Contract } from './rig.js';
+
+const EAST = { minx: 120, miny: -34, maxx: 121, maxy: -33 };
+
+describe('contract: layer groups', () => {
+  let contract: Contract;
+  beforeEach(async () => {
+    contract = await makeContractWithStore();
+    const { client, signal, parks } = contract;
+    await client.ensureFeatureType(parks({ name: 'a' }), signal);
+    await client.ensureFeatureType(parks({ name: 'b.1', nativeBox: EAST, latLonBox: EAST }), signal);
+    await client.ensureFeatureType(parks({ name: 'c' }), signal);
+  });
+  afterEach(() => contract.close());
+
+  const member = (name: string, type: GroupMember['type'] = 'layer'): GroupMember => {
+    return { type, workspace: contract.workspace, name };
+  };
+  const group = (
+    name: string,
+    members: readonly GroupMember[],
+    more: Partial<LayerGroup> = {},
+  ): LayerGroup => {
+    return { workspace: contract.workspace, name, title: 'Größe', abstract: '', members, ...more };
+  };
+  const ensure = (name: string, members: readonly GroupMember[], more: Partial<LayerGroup> = {}) =>
+    contract.requestsOf(() => contract.client.ensureLayerGroup(group(name, members, more), contract.signal));
+  const membersOf = async (name: string): Promise<readonly string[] | undefined> => {
+    const { client, workspace, signal } = contract;
+    return (await client.groupMembers({ workspace, name }, signal))?.map((one) => one.name);
+  };
+
+  it('makes a group with the bounds of its members, leaves it alone, changes and resizes it in place', async () => {
+    const { client, workspace, signal } = contract;
+    expect((await ensure('g', [member('a'), member('b.1')])).result).to.equal('created');
+    expect(await ensure('g', [member('a'), member('b.1')])).to.deep.equal({
+      result: 'unchanged',
+      requests: ['GET 200'],
+    });
+    const bounds = { minx: 115, miny: -35, maxx: 121, maxy: -33 };
+    expect(await client.groupBox({ workspace, name: 'g' }, signal)).to.deep.equal(bounds);
+    expect((await ensure('g', [member('b.1'), member('a')], { title: 'T', abstract: 'x' })).result).to.equal(
+      'updated',
+    );
+    expect(await membersOf('g')).to.deep.equal(['b.1', 'a']);
+    for (const names of [['a'], ['c', 'a', 'b.1'], ['c', 'b.1']]) {
+      const wanted = names.map((name) => member(name));
+      expect((await ensure('g', wanted)).result, names.join()).to.equal('updated');
+      expect((await ensure('g', wanted)).result, names.join()).to.equal('unchanged');
+      expect(await membersOf('g')).to.deep.equal(names);
+    }
+  });
+
+  it('takes bounds as given, and computes them anew when it is told to', async () => {
+    const { client, workspace, signal } = contract;
+    await ensure('g', [member('a')], { bounds: EAST });
+    expect(await client.groupBox({ workspace, name: 'g' }, signal)).to.deep.equal(EAST);
+    expect((await ensure('g', [member('a')])).result).to.equal('unchanged');
+    expect((await ensure('g', [member('a')], { recomputeBounds: true })).result).to.equal('updated');
+    expect(await client.groupBox({ workspace, name: 'g' }, signal)).to.deep.equal(PARKS_BOX);
+    expect((await ensure('g', [member('a')], { recomputeBounds: true })).result).to.equal('unchanged');
+  });
+
+  it('nests groups, and refuses a circle', async () => {
+    await ensure('inner', [member('b.1')]);
+    expect((await ensure('outer', [member('a'), member('inner', 'layerGroup')])).result).to.equal('created');
+    expect((await ensure('outer', [member('a'), member('inner', 'layerGroup')])).result).to.equal(
+      'unchanged',
+    );
+    const { client, workspace, signal } = contract;
+    expect((await client.groupBox({ workspace, name: 'outer' }, signal))?.maxx).to.equal(121);
+    const circle = await failure(ensure('inner', [member('outer', 'layerGroup')]));
+    expect(circle).to.include({ reason: 'conflict', retry: 'final' });
+    const inUse = await failure(client.removeLayerGroup({ workspace, name: 'inner' }, signal));
+    expect(inUse).to.include({ reason: 'conflict', retry: 'transient' });
+    expect(await client.groupsWith(member('inner', 'layerGroup'), signal)).to.deep.equal([
+      { workspace, name: 'outer' },
+    ]);
+  });
+
+  it('names members that do not exist, and changes nothing', async () => {
+    const missing = await failure(ensure('g', [member('a'), member('nope')]));
+    expect(missing).to.include({ reason: 'not-published-yet', retry: 'transient' });
+    expect(missing.message).to.include(`layer ${contract.workspace}:nope`);
+    expect(await membersOf('g')).to.equal(undefined);
+    await ensure('g', [member('a')]);
+    const again = await failure(ensure('g', [member('a'), member('nope', 'layerGroup')]));
+    expect(again).to.include({ reason: 'not-published-yet' });
+    expect(await membersOf('g')).to.deep.equal(['a']);
+  });
+
+  it('refuses the name of a layer', async () => {
+    expect(await failure(ensure('a', [member('c')]))).to.include({ reason: 'conflict', retry: 'final' });
+  });
+
+  it('keeps members from being removed, and lets them go', async () => {
+    const { client, workspace, store, signal } = contract;
+    await ensure('g', [member('a'), member('b.1')]);
+    const inUse = await failure(client.removeFeatureType({ workspace, store, name: 'a' }, signal));
+    expect(inUse).to.include({ reason: 'conflict', retry: 'transient' });
+    expect(inUse.message).to.include("layer group 'g'");
+    expect(await client.groupsWith(member('a'), signal)).to.deep.equal([{ workspace, name: 'g' }]);
+    expect(await client.dropFromGroup({ workspace, name: 'g' }, member('a'), signal)).to.equal('updated');
+    expect(await client.dropFromGroup({ workspace, name: 'g' }, member('a'), signal)).to.equal('unchanged');
+    expect(await client.groupBox({ workspace, name: 'g' }, signal)).to.deep.equal(EAST);
+    expect(await client.removeFeatureType({ workspace, store, name: 'a' }, signal)).to.equal('removed');
+    const last = await failure(client.dropFromGroup({ workspace, name: 'g' }, member('b.1'), signal));
+    expect(last).to.include({ reason: 'conflict', retry: 'transient' });
+  });
+
+  it('removes a group but not its members', async () => {
+    const { client, server, workspace, signal } = contract;
+    await ensure('g', [member('a')]);
+    expect(await client.removeLayerGroup({ workspace, name: 'g' }, signal)).to.equal('removed');
+    expect(await client.removeLayerGroup({ workspace, name: 'g' }, signal)).to.equal('unchanged');
+    expect(at(await server.getJson(`/rest/layers/${workspace}:a.json`), 'layer', 'name')).to.equal('a');
+  });
+
+  it('mends a group that was stored without styles', async () => {
+    const { server, workspace } = contract;
+    await ensure('g', [member('a'), member('c')]);
+    const headers = {
+      Authorization: `Basic ${Buffer.from(`${server.username}:${server.password}`).toString('base64')}`,
+      'Content-Type': 'application/json',
+    };
+    const published = ['a', 'c'].map((name) => ({ '@type': 'layer', name: `${workspace}:${name}` }));
+    const body = JSON.stringify({ layerGroup: { publishables: { published }, styles: { style: [] } } });
+    await fetch(`${server.url}/rest/workspaces/${workspace}/layergroups/g.json`, {
+      method: 'PUT',
+      headers,
+      body,
+    });
+    expect((await ensure('g', [member('a'), member('c'), member('b.1')])).result).to.equal('updated');
+    expect(await membersOf('g')).to.deep.equal(['a', 'c', 'b.1']);
+  });
+});
