@@ -78,4 +78,21 @@ export const MIGRATIONS: readonly string[] = [
     summary TEXT
   );
   `,
+  `
+  -- What the master is to show, for each row of its tables: one entry for each task file that has a say in it.
+  CREATE TABLE report (
+    key TEXT NOT NULL,
+    source TEXT NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (key, source)
+  ) WITHOUT ROWID;
+
+  -- The rows that the master has yet to be sent, in the order in which they changed. A number is never used twice, so
+  -- that a row which changes while it is being sent stays. refusal: what the master said when it would not take it.
+  CREATE TABLE outbox (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    key TEXT NOT NULL UNIQUE,
+    refusal TEXT
+  );
+  `,
 ];
