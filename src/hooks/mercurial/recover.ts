@@ -85,7 +85,7 @@ async function inspectLock(file: string): Promise<LockState> {
     const found = await inspectProcess(Number(pid));
     if (found === undefined) return { state: 'free' };
     // Mercurial asks with `kill -0` only, and so waits for a zombie, or for whoever got the id since.
-    const isMercurial = found.commandLine === '' || /(?:^|[/\0])c?hg\0|mercurial/.test(found.commandLine);
+    const isMercurial = found.commandLine === '' || /(?:^|[/\0])c?hg[\0[]/.test(found.commandLine);
     return { state: isMercurial && !found.zombie ? 'busy' : 'stale', holder };
   } catch (error) {
     if (isErrno(error, 'ENOENT')) return { state: 'free' };
