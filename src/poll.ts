@@ -182,8 +182,9 @@ function isAborted(signal: AbortSignal): boolean {
 }
 
 /**
- * Hands on a signal of its own that ends with the outer one: whatever is left hanging on it goes with it, while the
- * outer one lives as long as the daemon.
+ * Hands on a signal of its own, which is aborted with the outer one or when the work has ended: whatever still runs then
+ * has no lock any more, and whatever still listens goes with it, while the outer one lives as long as the daemon. (Node 20
+ * keeps what AbortSignal.any() made, with all that its listeners hold, until it is aborted.)
  */
 async function withSignal<T>(
   outer: AbortSignal,
@@ -197,6 +198,7 @@ async function withSignal<T>(
     return await work(controller.signal, abort);
   } finally {
     outer.removeEventListener('abort', abort);
+    controller.abort();
   }
 }
 
