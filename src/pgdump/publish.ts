@@ -115,6 +115,7 @@ async function replace(publication: Publication, info: DumpInfo): Promise<Publis
   const { context, session, request } = publication;
   await checkFreeSpace(context, session, info);
   await checkParents(session, request, info);
+  progress(publication, 'table is prepared');
   const step = await withLockRetries(session, lockOptions(publication), async (lockMs) => {
     const row = await session.one<{ step: 'restore' | 'swap' }>(
       'SELECT borg_slave.prepare($1, $2, $3, $4, $5, $6) AS step',
@@ -142,7 +143,7 @@ async function replace(publication: Publication, info: DumpInfo): Promise<Publis
 
 /** The digests cost a tenth of a second per 100 MB, so they are made while the restore runs. */
 async function together(publication: Publication, info: DumpInfo): Promise<[Digests, string[]]> {
-  const { context, request, signal } = publication;
+  const { request, signal } = publication;
   const stop = new AbortController();
   const onAbort = (): void => stop.abort(signal.reason);
   signal.addEventListener('abort', onAbort, { once: true });
@@ -161,7 +162,6 @@ async function together(publication: Publication, info: DumpInfo): Promise<[Dige
     return await first;
   } finally {
     signal.removeEventListener('abort', onAbort);
-    context.log.debug('restore ended', { table: request.table });
   }
 }
 
@@ -175,6 +175,7 @@ async function restoreAndStage(
     { archiveVersion: info.archiveVersion, serverMajor: await serverMajor(session) },
     context.places,
   );
+  progress(publication, 'table is restored');
   await restore(
     {
       tool: tool.path,
@@ -186,6 +187,7 @@ async function restoreAndStage(
     },
     signal,
   );
+  progress(publication, 'table is verified');
   const warnings = await addOwnForeignKeys(context, session, request, info.foreignKeys);
   await session.query(
     'SELECT borg_slave.stage($1, $2, $3, $4, $5)',
@@ -207,6 +209,7 @@ async function swap(
     readonly columns_changed: boolean;
     readonly rebuilt: number;
   }
+  progress(publication, 'table is exchanged');
   const swapped = await withLockRetries(session, lockOptions(publication), async (lockMs) => {
     warnings.push(...(await prepareForeignKeys(context, session, request)));
     return session.one<Swapped>(
@@ -216,6 +219,7 @@ async function swap(
       { timeoutMs: context.restoreTimeoutMs, doing: `Exchanging ${request.table}` },
     );
   });
+  progress(publication, 'table is published');
   warnings.push(...(await addAwaitedForeignKeys(context, session, request)));
   return {
     change: swapped.change,
@@ -238,6 +242,11 @@ async function putBack(publication: Publication): Promise<void> {
       error: messageOf(error),
     });
   }
+}
+
+/** One line per step; the crash tests stop the process at them. */
+function progress({ context, request }: Publication, message: string): void {
+  context.log.debug(message, { dataSchema: request.dataSchema, table: request.table });
 }
 
 function checkMd5(request: PublishRequest, digests: Digests): void {

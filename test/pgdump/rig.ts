@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemClock } from '../../src/lib/clock.js';
@@ -11,6 +12,8 @@ import { postgres, type TestDatabase } from '../support/postgres.js';
 import { tempDir } from '../support/temp.js';
 
 export const never = new AbortController().signal;
+// Many calls at once listen to it.
+setMaxListeners(0, never);
 export const schemas = { schema: 's', dataSchema: 'd', outdatedSchema: 'o' };
 
 /** A master's database, a slave's, and the way between them. */
