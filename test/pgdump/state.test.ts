@@ -1,0 +1,128 @@
+import { expect } from 'chai';
+import { systemClock } from '../../src/lib/clock.js';
+import { silentLogger } from '../../src/lib/log.js';
+import { Connections } from '../../src/pgdump/connections.js';
+import { checkFreeSpace } from '../../src/pgdump/free-space.js';
+import { inspectDump } from '../../src/pgdump/inspect.js';
+import { restoreMark } from '../../src/pgdump/restore.js';
+import { failureOf, layoutOf, makeRig, never, published, type Rig } from './rig.js';
+
+/** Whatever a crash, the original agent or a person left behind, one publication reaches the end. */
+describe('pgdump: states found', () => {
+  let rig: Rig;
+  let t: string;
+  let file: string;
+  let number = 0;
+  before(async () => {
+    rig = await makeRig();
+  });
+  after(() => rig.close());
+  beforeEach(async () => {
+    t = `t${++number}`;
+    await rig.master.query(
+      `CREATE TABLE d.${t} (id int PRIMARY KEY, v text); INSERT INTO d.${t} VALUES (1, 'new')`,
+    );
+    file = await rig.dump(t);
+  });
+
+  const OLD = `(id int PRIMARY KEY, v text)`;
+  const states: Record<string, (t: string) => string> = {
+    'nothing at all': () => 'SELECT 1',
+    'table and view of the original agent, without bookkeeping': (t) =>
+      `CREATE TABLE d.${t} ${OLD}; CREATE VIEW s.${t} AS SELECT * FROM d.${t}`,
+    'set aside, the restore never finished': (t) =>
+      `CREATE TABLE o.${t} ${OLD}; CREATE VIEW s.${t} AS SELECT * FROM o.${t}`,
+    'restored beside, not verified': (t) =>
+      `CREATE TABLE o.${t} ${OLD}; CREATE VIEW s.${t} AS SELECT * FROM o.${t}; CREATE TABLE d.${t} (wrong int)`,
+    'the original agent died before it dropped the old table': (t) =>
+      `CREATE TABLE o.${t} ${OLD}; CREATE TABLE d.${t} ${OLD}; CREATE VIEW s.${t} AS SELECT * FROM d.${t}`,
+    'a restored table that never got its view': (t) => `CREATE TABLE d.${t} (wrong int)`,
+    'both tables, the view was dropped by hand': (t) =>
+      `CREATE TABLE o.${t} ${OLD}; CREATE TABLE d.${t} ${OLD}`,
+    'only the old table, the view was dropped by hand': (t) => `CREATE TABLE o.${t} ${OLD}`,
+  };
+  for (const [name, make] of Object.entries(states))
+    it(name, async () => {
+      await rig.slave.query(make(t));
+      await rig.publish(t, file);
+      expect(await layoutOf(rig.slave, t)).to.deep.equal(published(t));
+      expect(await rig.slave.query(`SELECT * FROM s.${t}`)).to.deep.equal([{ id: 1, v: 'new' }]);
+      expect(await rig.publish(t, file)).to.include({ change: 'unchanged' });
+    });
+
+  it('a verified copy of this very dump is exchanged without a second restore, one of another dump is not', async () => {
+    await rig.publish(t, file);
+    await rig.slave.query(`CREATE VIEW public.stop_${t} AS SELECT v FROM s.${t}`);
+    await rig.master.query(`ALTER TABLE d.${t} DROP COLUMN v`);
+    const second = await rig.dump(t);
+    await failureOf(rig.publish(t, second));
+    const staged = async () => (await rig.slave.query(`SELECT to_regclass('d.${t}')::oid AS oid`))[0]!['oid'];
+    const waiting = await staged();
+    await rig.master.query(`INSERT INTO d.${t} VALUES (2)`);
+    const third = await rig.dump(t);
+    await failureOf(rig.publish(t, third));
+    expect(await staged()).not.to.equal(waiting);
+    const latest = await staged();
+    await rig.slave.query(`DROP VIEW public.stop_${t}`);
+    expect(await rig.publish(t, third)).to.include({ change: 'recreated' });
+    expect(await staged()).to.equal(latest);
+  });
+
+  it('keys that were prepared for an exchange that never came do not stay', async () => {
+    await rig.publish(t, file);
+    await rig.slave
+      .query(`CREATE TABLE public.c_${t} (id int REFERENCES d.${t}); INSERT INTO public.c_${t} VALUES (1);
+      CREATE VIEW public.stop_${t} AS SELECT v FROM s.${t}`);
+    await rig.master.query(`ALTER TABLE d.${t} DROP COLUMN v`);
+    await failureOf(rig.publish(t)); // leaves a verified copy and a prepared key
+    const keys = () =>
+      rig.slave.query(`SELECT conname AS name, confrelid::regclass::text AS target FROM pg_constraint
+                        WHERE conrelid = 'public.c_${t}'::regclass ORDER BY 1`);
+    expect(await keys()).to.have.length(2);
+    await rig.slave.query(`DROP VIEW public.stop_${t}`);
+    await rig.master.query(`INSERT INTO d.${t} VALUES (2)`);
+    await rig.publish(t);
+    expect(await keys()).to.deep.equal([{ name: `c_${t}_id_fkey`, target: `d.${t}` }]);
+  });
+
+  it('a restore that a killed agent left running is ended first', async () => {
+    const orphan = await rig.slave.client();
+    const { rows } = await orphan.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+    await orphan.query(`SET application_name = '${restoreMark('d', t)}'`);
+    await orphan.query(`BEGIN; CREATE TABLE d.${t} (id int)`);
+    expect(await rig.publish(t, file)).to.include({ change: 'created' });
+    expect(
+      await rig.slave.query('SELECT FROM pg_stat_activity WHERE pid = $1', [rows[0]!.pid]),
+    ).to.deep.equal([]);
+    await orphan.end();
+  });
+
+  it('bookkeeping that was deleted, and functions of another version, are made again', async () => {
+    await rig.publish(t, file);
+    await rig.slave.query('DROP SCHEMA borg_slave CASCADE');
+    expect(await rig.publish(t, file)).to.include({ change: 'replaced' });
+    await rig.slave.query(`COMMENT ON SCHEMA borg_slave IS 'slave-sync 0'; DROP FUNCTION borg_slave.swap`);
+    await rig.master.query(`INSERT INTO d.${t} VALUES (2)`);
+    expect(await rig.publish(t)).to.include({ change: 'replaced' });
+  });
+
+  it('a disk that is too small is noticed before anything is touched', async () => {
+    const { settings } = rig;
+    const connections = new Connections(settings, { max: 1, log: silentLogger });
+    const context = { settings, connections, places: {}, log: silentLogger, clock: systemClock };
+    const all = { ...context, lockWaitMs: 1, restoreTimeoutMs: 1 };
+    const info = await inspectDump(file);
+    try {
+      await connections.use(never, (session) => checkFreeSpace(all, session, info));
+      const huge = { ...info, size: 1e18 };
+      const failure = await failureOf(
+        connections.use(never, (session) => checkFreeSpace(all, session, huge)),
+      );
+      expect(failure).to.include({ reason: 'disk-full', retry: 'transient' });
+      const elsewhere = { ...all, settings: { ...settings, host: 'db.example.org' } };
+      await connections.use(never, (session) => checkFreeSpace(elsewhere, session, huge));
+    } finally {
+      await connections.close();
+    }
+  });
+});
