@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { text } from '../../../src/geoserver/json.js';
+import { at, text } from '../../../src/geoserver/json.js';
 import { failure, makeContract, type Contract } from './rig.js';
 
 const BASE = 'mode=HIDE\n*.*.r=*\n*.*.w=GROUP_ADMIN,ADMIN\n';
@@ -18,7 +18,7 @@ describe('contract: layer access rules', () => {
     expect(await client.putAccessRules(file, signal)).to.equal('updated');
     const rules = await server.getJson('/rest/security/acl/layers.json');
     expect(rules).to.have.property(`${workspace}.*.r`);
-    expect(text(Object(rules)[`${workspace}.*.r`]).split(',')).to.have.members(['ROLE_A', 'ROLE_B']);
+    expect(text(at(rules, `${workspace}.*.r`)).split(',')).to.have.members(['ROLE_A', 'ROLE_B']);
     const again = await requestsOf(() => client.putAccessRules(file, signal));
     expect(again).to.deep.equal({ result: 'unchanged', requests: ['GET 200', 'GET 200'] });
     expect(await client.putAccessRules(BASE, signal)).to.equal('updated');

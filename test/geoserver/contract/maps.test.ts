@@ -31,9 +31,17 @@ describe('contract: maps', () => {
     expect(missing).to.include({ reason: 'not-published-yet', retry: 'transient' });
     expect(missing.message).to.include('Could not find layer');
     const { client, signal } = contract;
-    const plain = { name: 'plain', nativeName: 'plain', columns: ['id', 't'] };
-    const { srs: _s, nativeBox: _n, latLonBox: _l, ...bare } = contract.parks(plain);
-    await client.ensureFeatureType(bare, signal);
+    const { workspace, store } = contract;
+    const plain = {
+      workspace,
+      store,
+      name: 'plain',
+      nativeName: 'plain',
+      title: '',
+      abstract: '',
+      keywords: [],
+    };
+    await client.ensureFeatureType(plain, signal);
     expect(await failure(draw('plain'))).to.include({ reason: 'http-status', retry: 'transient' });
   });
 

@@ -15,14 +15,17 @@ export interface Contract {
   readonly store: string;
   readonly signal: AbortSignal;
   /** The requests that the client made meanwhile, for instance `GET 200`. */
-  requestsOf<T>(
-    action: () => Promise<T>,
-  ): Promise<{ readonly result: T; readonly requests: readonly string[] }>;
+  readonly requestsOf: <T>(action: () => Promise<T>) => Promise<Outcome<T>>;
   /** The parameters of a store on the test database. */
-  parameters(): Readonly<Record<string, string>>;
+  readonly parameters: () => Readonly<Record<string, string>>;
   /** A feature type of the table `parks`, with all that is asked for. */
-  parks(more?: Partial<FeatureType>): FeatureType;
-  close(): Promise<void>;
+  readonly parks: (more?: Partial<FeatureType>) => FeatureType;
+  readonly close: () => Promise<void>;
+}
+
+export interface Outcome<T> {
+  readonly result: T;
+  readonly requests: readonly string[];
 }
 
 export const PARKS_BOX = { minx: 115, miny: -35, maxx: 117, maxy: -33 };

@@ -41,10 +41,11 @@ describe('contract: cascaded WMS', () => {
     const other = { password: new Secret('other') };
     expect(await ensureStore(other)).to.deep.equal({ result: 'updated', requests: ['GET 200', 'PUT 200'] });
     expect((await ensureStore(other)).result).to.equal('unchanged');
-    const { username: _u, password: _p, ...open } = store();
-    const { client, signal } = contract;
-    expect(await client.ensureWmsStore({ ...open, readTimeout: 21 }, signal)).to.equal('updated');
-    expect(await client.ensureWmsStore({ ...open, readTimeout: 21 }, signal)).to.equal('unchanged');
+    const { client, signal, workspace } = contract;
+    const limits = { maxConnections: 6, readTimeout: 21, connectTimeout: 5 };
+    const open = { workspace, name: 'remote', capabilitiesUrl: remote.url, ...limits };
+    expect(await client.ensureWmsStore(open, signal)).to.equal('updated');
+    expect(await client.ensureWmsStore(open, signal)).to.equal('unchanged');
   });
 
   it('publishes a layer, leaves it alone, updates it in place', async () => {

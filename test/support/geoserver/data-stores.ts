@@ -20,7 +20,7 @@ export function dataStores(router: Router, catalog: Catalog, tables: Tables): vo
     if (given['connectionParameters'] === undefined)
       throw new RestException(
         500,
-        'Cannot invoke "java.util.Map.containsKey(Object)" because the return value is null',
+        'Cannot invoke "java.util.Map.containsKey(Object)" because the return value of "org.geoserver.catalog.DataStoreInfo.getConnectionParameters()" is null',
       );
     const store = addStore(catalog, ws, 'dataStore', text(given['name']));
     merge(store.fields, { enabled: true, type: 'PostGIS', ...given });

@@ -42,7 +42,13 @@ export function featureTypes(router: Router, catalog: Catalog, tables: Tables): 
   router.on('PUT', `${TYPES}/:ft`, async (call) => {
     const [ws = '', ds = '', ft = ''] = call.names;
     const resource = find(catalog, ws, ft, `No such feature type: ${ws},${ds},${ft}`, ds);
-    await change(tables, resource, bodyOf(call, 'featureType'), call.query.get('recalculate') ?? '');
+    const given = bodyOf(call, 'featureType');
+    const workspace = catalog.workspace(ws, '');
+    const renamed = text(given['name']) || ft;
+    if (renamed !== ft) catalog.refuseDuplicate(workspace, resource.store, renamed);
+    await change(tables, resource, given, call.query.get('recalculate') ?? '');
+    workspace.resources.delete(ft);
+    workspace.resources.set(renamed, resource);
     return ok();
   });
 

@@ -20,7 +20,7 @@ export function layerGroups(router: Router, catalog: Catalog): void {
     const name = text(given['name']);
     if (groups.has(name))
       throw new RestException(500, `Layer group named '${name}' already exists in workspace ${ws}`);
-    const members = membersOf(given);
+    const members = membersOf(catalog, ws, given);
     if (members.length === 0) throw new SendError(400, 'layer group must not be empty');
     refuseForeign(ws, members);
     if (members.some((member) => !catalog.hasMember(member)))
@@ -53,7 +53,11 @@ export function layerGroups(router: Router, catalog: Catalog): void {
 
   router.on('DELETE', `${GROUPS}/:group`, ({ names: [ws = '', name = ''] }) => {
     const workspace = catalog.workspaces.get(ws);
-    if (workspace?.groups.has(name) !== true) throw new RestException(500, NO_GROUP);
+    if (workspace?.groups.has(name) !== true)
+      throw new RestException(
+        500,
+        'Cannot invoke "org.geoserver.catalog.LayerGroupInfo.getWorkspace()" because "lg" is null',
+      );
     const outer = catalog.groupWith({ type: 'layerGroup', name: `${ws}:${name}` });
     if (outer !== undefined)
       throw new RestException(500, `Unable to delete layer group referenced by layer group '${outer}'`);
@@ -69,7 +73,7 @@ function change(catalog: Catalog, ws: string, name: string, group: Group, given:
   if (styles !== undefined && styles.length > 0 && group.styles === undefined)
     throw new RestException(500, 'java.util.ConcurrentModificationException');
   if (given['publishables'] !== undefined) {
-    const wanted = membersOf(given);
+    const wanted = membersOf(catalog, ws, given);
     refuseForeign(ws, wanted);
     const there = wanted.filter((member) => catalog.hasMember(member));
     if (there.length === 0) throw new RestException(500, 'Layer group must not be empty');
@@ -102,11 +106,17 @@ function refuseForeign(ws: string, members: readonly Member[]): void {
     );
 }
 
-function membersOf(given: Json): readonly Member[] {
-  return list(at(given, 'publishables', 'published')).map((item) => ({
-    type: at(item, '@type') === 'layerGroup' ? 'layerGroup' : 'layer',
-    name: text(at(item, 'name')),
-  }));
+/** A name without workspace is looked for in all of them. */
+function membersOf(catalog: Catalog, ws: string, given: Json): readonly Member[] {
+  return list(at(given, 'publishables', 'published')).map((item) => {
+    const type = at(item, '@type') === 'layerGroup' ? 'layerGroup' : 'layer';
+    const name = text(at(item, 'name'));
+    if (name.includes(':')) return { type, name };
+    const owner = [...catalog.workspaces.keys()].find((one) =>
+      catalog.hasMember({ type, name: `${one}:${name}` }),
+    );
+    return { type, name: `${owner ?? ws}:${name}` };
+  });
 }
 
 function stylesOf(given: Json): readonly string[] | undefined {

@@ -1,6 +1,6 @@
 import { buildXml } from '../../../src/geoserver/xml.js';
 
-/** What a handler answers. Text bodies of GeoServer are ISO-8859-1 where nothing else is said. */
+/** What a handler answers; a body that is text is sent as ISO-8859-1. */
 export interface Reply {
   readonly status: number;
   readonly type?: string;
@@ -30,6 +30,16 @@ export class SendError extends Error {
   }
 }
 
+/** A status and nothing else. */
+export class BareStatus extends Error {
+  readonly status: number;
+
+  constructor(status: number) {
+    super(String(status));
+    this.status = status;
+  }
+}
+
 export function ok(): Reply {
   return { status: 200 };
 }
@@ -39,7 +49,7 @@ export function json(value: unknown): Reply {
 }
 
 export function plain(status: number, body: string): Reply {
-  return { status, type: 'text/plain', body };
+  return { status, type: 'text/plain', body: Buffer.from(body) };
 }
 
 /** The body is the bare name, as ISO-8859-1. */
@@ -57,7 +67,8 @@ export function page(error: SendError, method: string, path: string, accept: str
     .replaceAll('<', '&lt;')
     .replaceAll('>', '&gt;');
   if (accept.includes('application/json')) {
-    const body = JSON.stringify({ servlet: 'dispatcher', message, url: path, status: String(status) });
+    const fields = { servlet: 'dispatcher', message, url: path, status: String(status) };
+    const body = JSON.stringify(fields, undefined, 1).replace(/^ /gm, '').replaceAll('": "', '":"');
     return { status, headers, type: 'application/json', body };
   }
   const title = `Error ${status} ${error.message}`;

@@ -1,5 +1,5 @@
 import { record, type Json } from '../../../src/geoserver/json.js';
-import { RestException, type Reply } from './replies.js';
+import { BareStatus, RestException, type Reply } from './replies.js';
 
 export interface Call {
   readonly method: string;
@@ -74,7 +74,7 @@ function match(
 /** The object inside a JSON body, or the error that GeoServer makes of anything else. */
 export function bodyOf(call: Call, root: string): Json {
   const type = call.headers['content-type'] ?? '';
-  if (!/^(application|text)\/json/.test(type)) throw new RestException(415, '');
+  if (!/^(application|text)\/json/.test(type)) throw new BareStatus(415);
   const text = call.body.toString('utf8');
   if (text === '') throw new RestException(400, '');
   let parsed: Json;

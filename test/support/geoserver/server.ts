@@ -8,7 +8,7 @@ import { layerGroups } from './layer-groups.js';
 import { layers } from './layers.js';
 import { ReadWriteLock } from './lock.js';
 import { maps } from './maps.js';
-import { json, page, plain, RestException, SendError, type Reply } from './replies.js';
+import { BareStatus, json, page, plain, RestException, SendError, type Reply } from './replies.js';
 import { Router } from './router.js';
 import { security } from './security.js';
 import { styles } from './styles.js';
@@ -160,6 +160,7 @@ async function answer(
     refuseHostile(url.pathname);
     if (headers.authorization !== authorization)
       throw new SendError(401, 'Unauthorized', { 'WWW-Authenticate': 'Basic realm="GeoServer Realm"' });
+    if (method === 'HEAD' || method === 'OPTIONS') throw new BareStatus(403);
     const found = router.find(method, url.pathname);
     if (found === undefined) throw new SendError(404, 'Not Found');
     const { handler, names, extension } = found;
@@ -171,6 +172,7 @@ async function answer(
     return await (locked ? lock.run(method !== 'GET', work) : work());
   } catch (error) {
     if (error instanceof SendError) return page(error, method, `${BASE}${url.pathname}`, accept);
+    if (error instanceof BareStatus) return { status: error.status };
     if (!(error instanceof RestException))
       return plain(500, error instanceof Error ? error.message : String(error));
     const quiet = error.status === 404 && url.searchParams.get('quietOnNotFound') === 'true';

@@ -1,3 +1,4 @@
+import { parseXml } from '../../../src/geoserver/xml.js';
 import type { Catalog, Style } from './catalog.js';
 import { created, json, ok, RestException, SendError, type Reply } from './replies.js';
 import type { Call, Router } from './router.js';
@@ -13,13 +14,15 @@ export function styles(router: Router, catalog: Catalog): void {
     const workspace = catalog.workspace(ws, `Workspace ${ws} not found`);
     const name = call.query.get('name') ?? 'Default Styler';
     const type = call.headers['content-type'] ?? '';
+    if (type === 'application/xml') throw new RestException(500, 'StyledLayerDescriptor');
     if (type !== SLD10 && type !== SLD11)
       throw new RestException(500, `No such style handler: format = ${type}`);
     if (workspace.styles.has(name)) throw new SendError(403, `Style ${name} already exists.`);
-    if (call.body[0] === 0xef)
+    refuseMalformed(call.body);
+    if (type === SLD11 && versionOf(call.body) === '1.0.0')
       throw new RestException(
         500,
-        'org.xml.sax.SAXParseException; lineNumber: 1; columnNumber: 1; Content is not allowed in prolog.',
+        'java.lang.RuntimeException: Parsing failed for UserStyle: ClassCastException',
       );
     // At creation the version is believed; at a later write it is read from the body.
     workspace.styles.set(name, { version: type === SLD11 ? '1.1.0' : '1.0.0', bytes: call.body });
@@ -34,7 +37,7 @@ export function styles(router: Router, catalog: Catalog): void {
     const style = workspace?.styles.get(name);
     if (workspace === undefined || style === undefined) throw new SendError(400, 'no such style');
     style.bytes = call.body;
-    style.version = call.body.includes('version="1.1.0"') ? '1.1.0' : '1.0.0';
+    style.version = versionOf(call.body);
     catalog.truncateUsersOf(workspace, name);
     return ok();
   });
@@ -75,4 +78,18 @@ function read(catalog: Catalog, { names: [ws = '', name = ''], extension, header
 /** Not the stored bytes: that is all that matters of a conversion. */
 function converted(style: Style): Buffer {
   return Buffer.concat([Buffer.from('<!-- converted -->'), style.bytes]);
+}
+
+function versionOf(body: Buffer): Style['version'] {
+  return body.includes('version="1.1.0"') ? '1.1.0' : '1.0.0';
+}
+
+/** Malformed XML is refused at creation only. */
+function refuseMalformed(body: Buffer): void {
+  try {
+    // A byte order mark is malformed to GeoServer.
+    parseXml(body[0] === 0xef ? '' : body.toString('utf8'));
+  } catch {
+    throw new RestException(500, 'org.xml.sax.SAXParseException; lineNumber: 1; columnNumber: 1; Malformed.');
+  }
 }

@@ -25,7 +25,8 @@ export function tiles(router: Router, catalog: Catalog): void {
     return { status: 200, type: 'application/xml;charset=UTF-8', body: Buffer.from(xmlOf(name, layer)) };
   });
 
-  router.on('PUT', '/gwc/rest/layers/:layer', (call) => put(catalog, call));
+  for (const method of ['PUT', 'POST'])
+    router.on(method, '/gwc/rest/layers/:layer', (call) => put(catalog, call));
 
   router.on('DELETE', '/gwc/rest/layers/:layer', ({ names: [name = ''] }) => {
     if (!catalog.tileLayers.has(name)) return plain(404, `Unknown layer: ${name}`);
@@ -63,17 +64,22 @@ export function tiles(router: Router, catalog: Catalog): void {
 }
 
 /** Creates or replaces; formats and grid sets are not checked. */
-function put(catalog: Catalog, { names: [name = ''], headers, body }: Call): Reply {
-  if (!/^(text|application)\/xml/.test(headers['content-type'] ?? '')) return { status: 415 };
-  if (catalog.layer(name) === undefined && catalog.group(name) === undefined)
-    return plain(404, `GeoServer Layer or LayerGroup '${name}' not found`);
+function put(catalog: Catalog, { method, headers, body }: Call): Reply {
+  const type = headers['content-type'] ?? '';
+  if (type.includes('json')) return plain(500, 'gridSetName');
+  if (!/^(text|application)\/xml/.test(type)) return { status: 415 };
   let document: XmlElement;
   try {
     document = parseXml(body.toString('utf8'));
   } catch {
-    return { status: 500 };
+    return plain(500, '');
   }
   const value = (key: string): string => find(document, key)?.text ?? '';
+  const name = value('name');
+  if (catalog.layer(name) === undefined && catalog.group(name) === undefined)
+    return plain(404, `GeoServer Layer or LayerGroup '${name}' not found`);
+  if (method === 'POST' && !catalog.tileLayers.has(name))
+    return plain(400, `Layer ${name} is not known by the configuration.`);
   const values = (key: string): readonly string[] =>
     find(document, key)?.children.map((child) => child.text) ?? [];
   const subsets = find(document, 'gridSubsets')?.children ?? [];

@@ -37,6 +37,13 @@ export function workspaces(router: Router, catalog: Catalog): void {
     return created(prefix);
   });
 
+  router.on('DELETE', '/rest/namespaces/:ws', ({ names: [ws = ''] }) => {
+    const workspace = catalog.workspace(ws, '');
+    if (workspace.stores.size + workspace.styles.size > 0) throw new SendError(401, 'Namespace not empty');
+    catalog.removeWorkspace(ws);
+    return ok();
+  });
+
   router.on('PUT', '/rest/namespaces/:ws', (call) => {
     const [ws = ''] = call.names;
     const workspace = catalog.workspace(ws, '');
