@@ -1,69 +1,37 @@
 import type { ManifestEntry, StateRepository } from './hooks/repository.js';
 import type { Job } from './jobs/job.js';
-import type { FilterName, SkipName } from './jobs/kind.js';
-import { loadKinds } from './jobs/load-kinds.js';
 import { isListened } from './jobs/locate.js';
-import type { Clock } from './lib/clock.js';
 import { AgentError } from './lib/errors.js';
-import { digest, sha256 } from './lib/hash.js';
+import { digest } from './lib/hash.js';
 import type { Logger } from './lib/log.js';
-import type { FileRecord } from './state/records.js';
-import type { StateStore } from './state/store.js';
-import { compare, type Candidate } from './tasks/compare.js';
-import { decide, type Decision } from './tasks/decide.js';
-import { judge, pathsToRead, type SlaveFilter, type Verdict } from './tasks/judge.js';
+import type { Decision } from './tasks/decide.js';
 import { guard } from './tasks/guard.js';
-import { Ledger } from './tasks/ledger.js';
 import type { Plan } from './tasks/plan.js';
+import { jobResult, knownFailure, outcomeResult, verdictResult, type JobResult } from './tasks/results.js';
 import type { JobOutcome } from './tasks/run.js';
-import type { Transfer } from './transfer/transfer.js';
+import { survey, type SurveyInput, type SurveySettings } from './tasks/survey.js';
 
-export interface ReconcileSettings {
-  readonly channels: readonly string[];
-  readonly include: readonly string[] | undefined;
-  readonly filters: Readonly<Record<FilterName, SlaveFilter>>;
-  readonly skip: Readonly<Record<SkipName, boolean>>;
-  /** Digest of every setting that decides what this slave takes and where it goes. */
-  readonly digest: string;
+/** What tasks have to know of the state repository. */
+export interface RepositoryView {
+  /** It has channels that this slave does not listen to. */
+  readonly hasOtherChannels: boolean;
 }
 
 /** Plans and runs jobs; opened only when there are any, since it connects to everything. */
 export interface Workshop {
   plan(jobs: readonly Job[]): Plan;
-  run(plan: Plan, onJob: (job: Job, outcome: JobOutcome) => void): Promise<void>;
+  run(plan: Plan, view: RepositoryView, onJob: (job: Job, outcome: JobOutcome) => void): Promise<void>;
 }
 
-export interface ReconcileInput {
+export interface ReconcileInput extends Omit<SurveyInput, 'revision' | 'entries' | 'read'> {
   readonly repository: StateRepository;
-  readonly store: StateStore;
-  readonly settings: ReconcileSettings;
-  readonly transfer: () => Promise<Transfer>;
   readonly workshop: () => Promise<Workshop>;
-  readonly clock: Clock;
-  readonly random: () => number;
-  readonly redact: (text: string) => string;
   readonly log: Logger;
-  readonly signal: AbortSignal;
-  /** The environment file's path in the repository: whoever can push there could set any command, so it must not be there. */
-  readonly refusedFile: string | undefined;
+  /** Looks at the revision's files before anything acts on them; throws to refuse them. */
+  readonly accept: (entries: readonly ManifestEntry[]) => void;
   readonly maxRemovals: number | undefined;
   /** The number of this run, by which an operator can approve what the guard stopped. */
   readonly run: number;
-  /** Leaves out failures that are not due yet. */
-  readonly onlyDue: boolean;
-  /** Removes what the settings no longer take. */
-  readonly prune: boolean;
-}
-
-export interface JobResult {
-  readonly path: string;
-  readonly action: string;
-  readonly kind: string;
-  readonly name: string;
-  readonly state: 'done' | 'failed' | 'stopped' | 'excluded';
-  readonly message: string | undefined;
-  /** True for a failure of an earlier run that was not tried again. */
-  readonly known: boolean;
 }
 
 export interface Reconciled {
@@ -99,7 +67,7 @@ export async function reconcile(input: ReconcileInput): Promise<Reconciled> {
   if (!input.prune && store.setting(SETTLED) === state)
     return { revision, results: [], unchanged: entries.length, ignored: 0 };
 
-  const { difference, verdicts, decision, ledger } = await prepare(revision, entries, input);
+  const { difference, verdicts, decision, ledger } = await surveyAt(revision, entries, input);
   const results: JobResult[] = [
     ...difference.knownFailures.map((file) => knownFailure(file)),
     ...verdicts.flatMap((verdict) => verdictResult(verdict)),
@@ -111,7 +79,8 @@ export async function reconcile(input: ReconcileInput): Promise<Reconciled> {
   for (const job of decision.superseded) results.push(jobResult(job, 'done', ledger.superseded(job)));
   if (decision.jobs.length > 0) {
     const workshop = await input.workshop();
-    await workshop.run(workshop.plan(decision.jobs), (job, outcome) => {
+    const hasOtherChannels = entries.some((entry) => !isListened(entry.path, settings.channels));
+    await workshop.run(workshop.plan(decision.jobs), { hasOtherChannels }, (job, outcome) => {
       ledger.settled(job, outcome);
       results.push(outcomeResult(job, outcome));
     });
@@ -152,6 +121,7 @@ async function guardRemovals(
       hint: `If that is what the master means, allow exactly this list with: slave-sync approve ${stopped.run}`,
     });
   }
+  if (guarded !== undefined) store.setSetting(APPROVED, '');
   if (root !== undefined) store.setSetting('root', root);
 }
 
@@ -161,150 +131,28 @@ export async function preview(
 ): Promise<{ revision: string; decision: Decision; plan: Plan }> {
   const revision = await input.repository.target();
   const entries = await readDesired(revision, input);
-  const { decision } = await prepare(revision, entries, input);
+  const { decision } = await surveyAt(revision, entries, input);
   return { revision, decision, plan: (await input.workshop()).plan(decision.jobs) };
 }
 
 /** What the state repository says: all files of the revision. */
 async function readDesired(
   revision: string,
-  { repository, refusedFile, log }: ReconcileInput,
+  { repository, accept, log }: ReconcileInput,
 ): Promise<readonly ManifestEntry[]> {
   const { entries, undecodable } = await repository.manifest(revision);
   if (undecodable.length > 0)
     log.warn('files whose names are not UTF-8 are left out', { paths: undecodable });
-  if (refusedFile !== undefined && entries.some((entry) => entry.path === refusedFile))
-    throw new AgentError(
-      'invalid-config',
-      `the environment file ${refusedFile} is tracked by the state repository: whoever can push there could set any command`,
-      {
-        retry: 'final',
-        hint: 'Remove it from the repository, or keep the settings elsewhere with --env-file.',
-      },
-    );
+  accept(entries);
   return entries;
 }
 
-/** Desired against applied: reads, judges and decides. Nothing is written. */
-async function prepare(revision: string, entries: readonly ManifestEntry[], input: ReconcileInput) {
-  const { store, settings, clock } = input;
-  const kinds = await loadKinds();
-  const files = store.files();
-  const publications = store.publications();
-  const present = new Set(entries.map((entry) => entry.path));
-  const difference = compare({
-    desired: entries,
-    files,
-    publications,
-    channels: settings.channels,
-    kinds,
-    settings: settings.digest,
-    include: settings.include,
-    now: clock.now(),
-    onlyDue: input.onlyDue,
-  });
-  const contents = await input.repository.read(revision, pathsToRead(difference.candidates, present));
-  const ledger = new Ledger(
-    {
-      store,
-      revision,
-      settings: settings.digest,
-      now: () => clock.now(),
-      random: input.random,
-      redact: input.redact,
-    },
-    { files, publications, candidates: difference.candidates, present },
-  );
-  const candidates = difference.candidates.filter((candidate) => {
-    const known = sameContent(candidate, contents.get(candidate.path), files, settings.digest);
-    if (known) ledger.sameContent(known, candidate.blobId);
-    return !known;
-  });
-  const verdicts = await judge({
-    candidates,
-    contents,
-    publications,
-    filters: settings.filters,
-    skip: settings.skip,
-    transfer: input.transfer,
-    signal: input.signal,
-  });
-  const decision = decide({ verdicts, difference, files, publications, kinds, prune: input.prune });
-  return { difference, verdicts, decision, ledger };
-}
-
-/** Mercurial gives a new id to a change and its undoing: what was settled with the same bytes stays settled. */
-function sameContent(
-  candidate: Candidate,
-  bytes: Buffer | undefined,
-  files: ReadonlyMap<string, FileRecord>,
-  settings: string,
-): FileRecord | undefined {
-  const record = files.get(candidate.path);
-  if (record === undefined || bytes === undefined || record.settings !== settings) return undefined;
-  if (record.blobId === candidate.blobId || record.contentHash !== sha256(bytes)) return undefined;
-  return record.state === 'done' || record.state === 'excluded' || record.state === 'unmanaged'
-    ? record
-    : undefined;
+function surveyAt(revision: string, entries: readonly ManifestEntry[], input: ReconcileInput) {
+  return survey({ ...input, revision, entries, read: (paths) => input.repository.read(revision, paths) });
 }
 
 /** Of the files of listened channels only: what happens in others is nothing to this slave. */
-function stateDigest(entries: readonly ManifestEntry[], settings: ReconcileSettings): string {
+function stateDigest(entries: readonly ManifestEntry[], settings: SurveySettings): string {
   const listened = entries.filter((entry) => isListened(entry.path, settings.channels));
   return digest([settings.digest, settings.include ?? null, listened.map((e) => `${e.path}\0${e.blobId}`)]);
-}
-
-function knownFailure(file: FileRecord): JobResult {
-  return {
-    path: file.path,
-    action: file.action,
-    kind: file.kind,
-    name: file.name ?? file.path,
-    state: 'failed',
-    message: file.failure?.message,
-    known: true,
-  };
-}
-
-function verdictResult(verdict: Verdict): JobResult[] {
-  switch (verdict.type) {
-    case 'job':
-      return [];
-    case 'excluded': {
-      const { path, action, location } = verdict.file;
-      return [
-        {
-          path,
-          action,
-          kind: location.kind.name,
-          name: path,
-          state: 'excluded',
-          message: verdict.why,
-          known: false,
-        },
-      ];
-    }
-    case 'rejected': {
-      const { path, error, file } = verdict;
-      const kind = file?.location.kind.name ?? '';
-      const message = error.hint === undefined ? error.message : `${error.message} ${error.hint}`;
-      return [{ path, action: file?.action ?? '', kind, name: path, state: 'failed', message, known: false }];
-    }
-  }
-}
-
-function outcomeResult(job: Job, outcome: JobOutcome): JobResult {
-  switch (outcome.type) {
-    case 'done':
-      return jobResult(job, 'done', outcome.warnings.length === 0 ? undefined : outcome.warnings.join('; '));
-    case 'failed':
-      return jobResult(job, 'failed', outcome.failure.message);
-    case 'stopped':
-      return jobResult(job, 'stopped', 'the run was stopped; the next one goes on here');
-  }
-}
-
-function jobResult(job: Job, state: JobResult['state'], message: string | undefined): JobResult {
-  const { path, action, kind, name } = job;
-  return { path, action, kind, name, state, message, known: false };
 }

@@ -1,6 +1,5 @@
 import { HOOK_SWITCH } from '../hooks/environment.js';
 import { GIT_HOOK_PHASES, incomingRevision } from '../hooks/git/transaction.js';
-import { findRepository } from '../hooks/repository.js';
 import { AgentError } from '../lib/errors.js';
 import { EXIT } from './exit-codes.js';
 import { reconcileCommand } from './reconcile-command.js';
@@ -19,17 +18,17 @@ export async function gitHookCommand(phase: string, open: () => Promise<Session>
     );
   if ((known !== 'prepared' && known !== 'pre-receive') || process.env[HOOK_SWITCH] === 'off') return EXIT.ok;
   const input = await readStdin();
-  const location = await findRepository(process.cwd());
-  if (location === undefined || input.trim() === '') return EXIT.ok;
+  if (input.trim() === '') return EXIT.ok;
+  const session = await open();
   const revision = await incomingRevision({
-    root: location.root,
+    root: session.location.root,
     phase: known,
     input,
-    branch: process.env['STATE_BRANCH'],
+    branch: session.config.branch,
     env: process.env,
   });
   if (revision === undefined) return EXIT.ok;
-  return reconcileCommand(await open(), { command: `hook git ${known}`, inTransaction: true, revision });
+  return reconcileCommand(session, { command: `hook git ${known}`, inTransaction: true, revision });
 }
 
 async function readStdin(): Promise<string> {

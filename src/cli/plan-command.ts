@@ -16,7 +16,7 @@ export async function planCommand(
     redactor,
     clock,
     signal: stop.signal,
-    environmentFile: session.environmentFile,
+    accept: session.accept,
     openRepository: (signal) => session.open(signal),
     prune: options.prune ?? false,
   });

@@ -1,4 +1,5 @@
 import { pull } from '../hooks/pull.js';
+import type { StateRepository } from '../hooks/repository.js';
 import { recover } from '../hooks/recover.js';
 import { Alarm, poll, pollOnce, type Tick, type TickWork } from '../poll.js';
 import { acquireLock } from '../state/lock.js';
@@ -70,11 +71,15 @@ export async function pollCommand(session: Session, { once }: { once: boolean })
 }
 
 function tickWork(session: Session, once: boolean): TickWork {
-  const { config, log, redactor, clock, location, environmentFile } = session;
+  const { config, log, redactor, clock, location } = session;
+  let isTrusted = false;
   return {
     pull: async (signal) => {
       const repository = await session.open(signal);
       try {
+        // The settings name the ssh command that is about to run.
+        if (!isTrusted) await trust(session, repository);
+        isTrusted = true;
         const pulled = await pull(repository, { ssh: config.stateSsh, signal });
         if (pulled.outcome === 'changed') log.info('pulled', { revision: pulled.revision });
         return pulled;
@@ -104,7 +109,7 @@ function tickWork(session: Session, once: boolean): TickWork {
         redactor,
         clock,
         signal,
-        environmentFile,
+        accept: session.accept,
         openRepository: (own) => session.open(own),
         onlyDue: true,
       });
@@ -112,6 +117,12 @@ function tickWork(session: Session, once: boolean): TickWork {
       return report;
     },
   };
+}
+
+/** Refuses settings that the clone itself tracks; a clone that is still empty tracks none. */
+async function trust(session: Session, repository: StateRepository): Promise<void> {
+  const revision = await repository.target().catch(() => undefined);
+  if (revision !== undefined) session.accept((await repository.manifest(revision)).entries);
 }
 
 /** Says what a hook would say; nothing when there was nothing to do. */

@@ -24,7 +24,7 @@ export async function reconcileCommand(session: Session, options: ReconcileOptio
     redactor,
     clock,
     signal: stop.signal,
-    environmentFile: session.environmentFile,
+    accept: session.accept,
     openRepository: (signal) => session.open(signal, options.revision),
     prune: options.prune ?? false,
     waitMs: options.waitMs ?? 0,

@@ -26,8 +26,8 @@ export interface RunOptions {
   readonly clock: Clock;
   readonly signal: AbortSignal;
   readonly openRepository: (signal: AbortSignal) => Promise<StateRepository>;
-  /** The environment file's path in the repository, when it lies inside: it must not be tracked there. */
-  readonly environmentFile: string | undefined;
+  /** Looks at a revision's files before anything acts on them; throws to refuse them. */
+  readonly accept: ReconcileInput['accept'];
   readonly onlyDue?: boolean;
   readonly prune?: boolean;
   /** Waits this long for another run to end; not at all unless said otherwise. */
@@ -154,7 +154,7 @@ class Resources {
       signal: this.#signal,
       maxRemovals: config.maxRemovals,
       run,
-      refusedFile: this.#options.environmentFile,
+      accept: this.#options.accept,
       onlyDue: this.#options.onlyDue ?? false,
       prune: this.#options.prune ?? false,
     };
@@ -242,10 +242,10 @@ class Resources {
     });
     return {
       plan: (jobs) => workshop.plan(jobs),
-      run: (plan, onJob) => {
+      run: (plan, view, onJob) => {
         const jobs = new Set(plan.steps.flatMap((step) => step.jobs));
         this.#progress.planned(jobs.size, plan.steps.length);
-        return workshop.run(plan, (job, outcome) => {
+        return workshop.run(plan, view, (job, outcome) => {
           const message = outcome.type === 'failed' ? outcome.failure.message : undefined;
           if (jobs.has(job)) this.#progress.job(job.path, job.action, outcome.type, message);
           onJob(job, outcome);

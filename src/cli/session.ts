@@ -1,5 +1,3 @@
-import { realpath } from 'node:fs/promises';
-import { basename, dirname, join, relative } from 'node:path';
 import { loadConfig, secretsOf, type Config } from '../config.js';
 import { readEnvironment } from '../config/environment.js';
 import { thisMachine } from '../config/machine.js';
@@ -7,6 +5,7 @@ import { findRepositoryRoot } from '../config/repository-root.js';
 import {
   findRepository,
   openRepository,
+  type ManifestEntry,
   type RepositoryLocation,
   type StateRepository,
 } from '../hooks/repository.js';
@@ -14,6 +13,7 @@ import { systemClock, type Clock } from '../lib/clock.js';
 import { AgentError } from '../lib/errors.js';
 import { createLogger, type Logger } from '../lib/log.js';
 import { Redactor } from '../lib/secret.js';
+import { environmentGuard } from './environment-file.js';
 import { stopOnSignals, type Stop } from './signals.js';
 
 export interface GlobalOptions {
@@ -25,8 +25,8 @@ export interface GlobalOptions {
 export interface Session {
   readonly config: Config;
   readonly location: RepositoryLocation;
-  /** The environment file's path in the state repository, when it lies inside. */
-  readonly environmentFile: string | undefined;
+  /** Refuses a revision that tracks the environment file. */
+  readonly accept: (entries: readonly ManifestEntry[]) => void;
   readonly log: Logger;
   readonly redactor: Redactor;
   readonly clock: Clock;
@@ -46,7 +46,7 @@ export async function openSession(options: GlobalOptions): Promise<Session> {
     envFile: options.envFile,
     repositoryRoot: root,
     cwd: process.cwd(),
-    // The revision that is applied decides; see `environmentFile`. Asking the VCS now would cost a process each time.
+    // See environmentGuard: the revision that is about to be applied decides.
     isTracked: () => Promise.resolve(false),
   });
   const result = await loadConfig(environment.env, { ...environment, machine: thisMachine() });
@@ -77,11 +77,10 @@ export async function openSession(options: GlobalOptions): Promise<Session> {
         hint: 'Run this in the clone of the state repository, or set STATE_REPOSITORY_ROOT.',
       },
     );
-  Object.assign(process.env, environment.forChildren);
   return {
     config,
     location: repository,
-    environmentFile: await pathInside(repository.root, environment.envFile),
+    accept: await environmentGuard(repository.root, environment.envFile, environment.forChildren),
     log,
     redactor,
     clock: systemClock,
@@ -96,11 +95,4 @@ export async function openSession(options: GlobalOptions): Promise<Session> {
         revision,
       }),
   };
-}
-
-/** The path of a file relative to a folder, links resolved; undefined when it lies elsewhere. */
-async function pathInside(folder: string, file: string | undefined): Promise<string | undefined> {
-  if (file === undefined) return undefined;
-  const path = relative(folder, join(await realpath(dirname(file)), basename(file)));
-  return path.startsWith('..') ? undefined : path;
 }

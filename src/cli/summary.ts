@@ -1,4 +1,4 @@
-import type { JobResult } from '../reconcile.js';
+import type { JobResult } from '../tasks/results.js';
 import type { RunReport } from './run-once.js';
 
 /** The end of a run, for people: what was done, and every failure with its cause. */

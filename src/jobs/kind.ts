@@ -33,6 +33,11 @@ export interface Kind {
   identityOf(spec: Spec): string;
   /** The name people know it by, as in the master's tables. */
   nameOf(spec: Spec): string;
+  /**
+   * Identities that it is made of (a group's members): which of them are on this slave is part of what the job asks for,
+   * so that it is due again when one comes or goes. The spec may be unchecked.
+   */
+  dependsOn?(spec: Spec): readonly string[];
   /** False when deleting the task file asks for nothing. */
   readonly removable: boolean;
   /**

@@ -2,10 +2,12 @@ import type { Job } from '../jobs/job.js';
 import type { FilterName, Kind, SkipName, Spec } from '../jobs/kind.js';
 import { overlayPath } from '../jobs/locate.js';
 import { checkSpec, parseTaskFile, type TaskFile } from '../jobs/parse.js';
+import { digest } from '../lib/hash.js';
 import { AgentError, messageOf, toAgentError } from '../lib/errors.js';
 import type { PublicationRecord } from '../state/records.js';
 import type { Transfer } from '../transfer/transfer.js';
 import type { Candidate } from './compare.js';
+import { claims } from './conflicts.js';
 import { hydrate, type Rejection } from './hydrate.js';
 
 /** A filter of this slave, as configured. */
@@ -79,6 +81,24 @@ export async function judge(input: JudgeInput): Promise<Verdict[]> {
     verdicts.push({ type: 'rejected', path, file: files.get(path), error });
   for (const { file, merged } of ready) verdicts.push(judgeOne(file, merged, input));
   return verdicts;
+}
+
+/**
+ * Which of a job's parts are on this slave becomes part of its key: a group is due again when a member comes or goes.
+ */
+export function withDependencies(
+  verdicts: readonly Verdict[],
+  publications: readonly PublicationRecord[],
+): Verdict[] {
+  const here = new Set(publications.map((publication) => publication.identity));
+  for (const verdict of verdicts) if (verdict.type === 'job') here.add(verdict.job.identity);
+  return verdicts.map((verdict) => {
+    if (verdict.type !== 'job' || !claims(verdict.job.action)) return verdict;
+    const parts = verdict.file.location.kind.dependsOn?.(verdict.job.spec);
+    if (parts === undefined) return verdict;
+    const key = `${verdict.job.key} with ${digest(parts.map((part) => [part, here.has(part)]))}`;
+    return { ...verdict, job: { ...verdict.job, key } };
+  });
 }
 
 async function hydrateAll(

@@ -3,7 +3,7 @@ import type { Kind, Spec } from '../jobs/kind.js';
 import type { AgentError } from '../lib/errors.js';
 import type { Failure, FileRecord, FileState, PublicationRecord } from '../state/records.js';
 import type { StateStore } from '../state/store.js';
-import type { Candidate } from './compare.js';
+import type { DesiredFile } from './compare.js';
 import type { Decision } from './decide.js';
 import type { Verdict } from './judge.js';
 import type { JobOutcome } from './run.js';
@@ -25,8 +25,8 @@ export interface LedgerContext {
 export interface LedgerView {
   readonly files: ReadonlyMap<string, FileRecord>;
   readonly publications: readonly PublicationRecord[];
-  readonly candidates: readonly Candidate[];
-  readonly present: ReadonlySet<string>;
+  /** The files of the revision. */
+  readonly entries: readonly DesiredFile[];
 }
 
 /** Writes into the record what is asked for and what became of it: before the first task acts, and when a job ends. */
@@ -41,7 +41,7 @@ export class Ledger {
     this.#context = context;
     this.#view = view;
     this.#files = new Map(view.files);
-    this.#blobs = new Map(view.candidates.map((c) => [c.path, c.blobId]));
+    this.#blobs = new Map(view.entries.map((entry) => [entry.path, entry.blobId]));
   }
 
   /** The file has the same content as before under a new id: written with the next `begin`. */
@@ -76,7 +76,7 @@ export class Ledger {
     store.transaction(() => {
       if (job.action === 'remove' && outcome.type === 'done') {
         store.deletePublication(job.path, job.identity);
-        if (!this.#view.present.has(job.path)) {
+        if (!this.#blobs.has(job.path)) {
           store.deleteFile(job.path);
           return;
         }
@@ -109,7 +109,7 @@ export class Ledger {
 
   /** A removal that goes with a file's other job (it was renamed, or is pruned): the file's state is not its. */
   #isAside(job: Job, file: FileRecord): boolean {
-    return job.action === 'remove' && file.action !== 'remove' && this.#view.present.has(job.path);
+    return job.action === 'remove' && file.action !== 'remove' && this.#blobs.has(job.path);
   }
 
   #writeVerdict(verdict: Verdict): void {

@@ -57,6 +57,13 @@ export interface TaskResult {
   readonly warnings?: readonly string[];
 }
 
+/**
+ * - here: this slave publishes it, or is about to
+ * - not-taken: a filter leaves it out, or it may lie in a channel that is not listened to
+ * - missing: no task file publishes it
+ */
+export type Standing = 'here' | 'not-taken' | 'missing';
+
 /** What a task may use. */
 export interface TaskContext {
   readonly signal: AbortSignal;
@@ -70,6 +77,8 @@ export interface TaskContext {
   readonly catalogOutputs: () => readonly unknown[];
   readonly http: HttpClient;
   readonly made: MadeThings;
+  /** Whether another job's thing is published on this slave. */
+  readonly standing: (identity: string) => Standing;
   /** What this slave publishes, as the record has it. */
   readonly publications: () => readonly PublicationRecord[];
   /** The record knows of no earlier end of this task on this target: its object is probably not there yet. */

@@ -12,7 +12,7 @@ import { planSteps, type Plan, type Step } from './plan.js';
 import type { Limits } from './queue.js';
 import { runPlan, type JobOutcome, type StepEvent } from './run.js';
 import type { TaskSettings } from './settings.js';
-import type { MadeThings, Target, TaskContext, TaskDefinition, TaskResult } from './task.js';
+import type { MadeThings, Standing, Target, TaskContext, TaskDefinition, TaskResult } from './task.js';
 
 export interface WorkshopDependencies {
   readonly definitions: ReadonlyMap<string, TaskDefinition>;
@@ -39,6 +39,8 @@ export class TaskWorkshop {
   readonly #deps: WorkshopDependencies;
   readonly #recorded: Map<string, TaskRecord[]>;
   readonly #targets: readonly Target[];
+  #excluded: ReadonlySet<string> | undefined;
+  #hasOtherChannels = false;
   #publications: readonly PublicationRecord[] | undefined;
 
   constructor(deps: WorkshopDependencies) {
@@ -65,7 +67,12 @@ export class TaskWorkshop {
   }
 
   /** Runs a plan; every job of it ends with an outcome, also those with nothing to do. */
-  async run(plan: Plan, onJob: (job: Job, outcome: JobOutcome) => void): Promise<void> {
+  async run(
+    plan: Plan,
+    view: { readonly hasOtherChannels: boolean },
+    onJob: (job: Job, outcome: JobOutcome) => void,
+  ): Promise<void> {
+    this.#hasOtherChannels = view.hasOtherChannels;
     const { store, clock } = this.#deps;
     for (const job of plan.settled) onJob(job, { type: 'done', warnings: [] });
     for (const { job, circle } of plan.circular) onJob(job, circular(circle));
@@ -100,6 +107,7 @@ export class TaskWorkshop {
       http: this.#deps.http,
       made: this.#madeOn(step.target.id),
       publications: () => (this.#publications ??= this.#deps.store.publications()),
+      standing: (identity) => this.#standingOf(identity),
       isNew: !(this.#recorded.get(job.path) ?? []).some((task) => isOf(task, step)),
       output: (type) => this.#outputOf(type, job, step.target),
     };
@@ -112,6 +120,17 @@ export class TaskWorkshop {
       .tasksOf(job.path)
       .filter((task) => task.action === job.action && task.type === type && task.state === 'done');
     return (outputs.find((task) => task.target === target.id) ?? outputs[0])?.output;
+  }
+
+  #standingOf(identity: string): Standing {
+    this.#publications ??= this.#deps.store.publications();
+    if (this.#publications.some((publication) => publication.identity === identity)) return 'here';
+    this.#excluded ??= new Set(
+      [...this.#deps.store.files().values()].flatMap((file) =>
+        file.state === 'excluded' ? (file.identity ?? []) : [],
+      ),
+    );
+    return this.#excluded.has(identity) || this.#hasOtherChannels ? 'not-taken' : 'missing';
   }
 
   #catalogOutputs(job: Job): unknown[] {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { layer, name } from '../fields.js';
-import { defineKind } from '../kind.js';
+import { defineKind, type Spec } from '../kind.js';
 
 /** A member is of the group's own workspace unless it says another. */
 const member = z.object({
@@ -42,5 +42,14 @@ export default defineKind({
   },
   identityOf: (spec) => `layer:${String(spec['workspace'])}:${String(spec['name'])}`,
   nameOf: (spec) => String(spec['name']),
+  dependsOn: (spec) => membersOf(spec),
   removable: true,
 });
+
+function membersOf(spec: Spec): string[] {
+  const layers: unknown = spec['layers'];
+  if (!Array.isArray(layers)) return [];
+  return (layers as Partial<Record<'workspace' | 'name', unknown>>[]).map(
+    (of) => `layer:${String(of.workspace)}:${String(of.name)}`,
+  );
+}

@@ -80,28 +80,30 @@ const removeLayerGroup: TaskDefinition = {
 
 /**
  * The members that this slave takes. One that it filters out, or whose channel it does not listen to, is left out with a
- * warning; one that should be here and is not fails the group, in the adapter.
+ * warning; one that should be here and is not fails the group, until it comes.
  */
 function membersHere(
   job: Job,
   context: TaskContext,
 ): { members: readonly Member[]; warnings: readonly string[] } {
-  const taken = new Set(context.publications().map((publication) => publication.identity));
-  const { layers } = groupOf(job);
-  const members = layers.filter(({ workspace, name }) => taken.has(`layer:${workspace}:${name}`));
-  if (members.length === 0)
+  const standing = groupOf(job).layers.map((member) => ({
+    member,
+    at: context.standing(`layer:${member.workspace}:${member.name}`),
+  }));
+  const nameOf = ({ member }: { member: Member }): string => `${member.workspace}:${member.name}`;
+  const missing = standing.filter(({ at }) => at === 'missing').map(nameOf);
+  const members = standing.flatMap(({ member, at }) => (at === 'here' ? [member] : []));
+  if (missing.length > 0 || members.length === 0)
     throw new AgentError(
       'not-published-yet',
-      `${layerName(job)}: none of its members is published on this slave`,
-      {
-        retry: 'remote',
-      },
+      missing.length > 0
+        ? `${layerName(job)}: no task file publishes its members ${missing.join(', ')}`
+        : `${layerName(job)}: this slave takes none of its members`,
+      { retry: 'remote' },
     );
-  const warnings = layers
-    .filter((member) => !members.includes(member))
-    .map(
-      (member) => `the member ${member.workspace}:${member.name} is left out: this slave does not take it`,
-    );
+  const warnings = standing
+    .filter(({ at }) => at === 'not-taken')
+    .map((entry) => `the member ${nameOf(entry)} is left out: this slave does not take it`);
   return { members, warnings };
 }
 

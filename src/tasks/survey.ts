@@ -1,0 +1,137 @@
+import type { FilterName, Kind, SkipName } from '../jobs/kind.js';
+import { loadKinds } from '../jobs/load-kinds.js';
+import { isListened, locate } from '../jobs/locate.js';
+import type { Clock } from '../lib/clock.js';
+import { sha256 } from '../lib/hash.js';
+import type { FileRecord, PublicationRecord } from '../state/records.js';
+import type { StateStore } from '../state/store.js';
+import type { Transfer } from '../transfer/transfer.js';
+import { compare, type Candidate, type DesiredFile } from './compare.js';
+import { claims } from './conflicts.js';
+import { decide } from './decide.js';
+import { judge, pathsToRead, withDependencies, type SlaveFilter, type Verdict } from './judge.js';
+import { Ledger } from './ledger.js';
+
+/** What decides which task files this slave takes. */
+export interface SurveySettings {
+  readonly channels: readonly string[];
+  readonly include: readonly string[] | undefined;
+  readonly filters: Readonly<Record<FilterName, SlaveFilter>>;
+  readonly skip: Readonly<Record<SkipName, boolean>>;
+  /** Digest of every setting that decides what this slave takes and where it goes. */
+  readonly digest: string;
+}
+
+export interface SurveyInput {
+  readonly revision: string;
+  /** All files of the revision. */
+  readonly entries: readonly DesiredFile[];
+  /** Their bytes, by path; one that cannot be read is missing. */
+  readonly read: (paths: readonly string[]) => Promise<ReadonlyMap<string, Uint8Array>>;
+  readonly store: StateStore;
+  readonly settings: SurveySettings;
+  readonly transfer: () => Promise<Transfer>;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly redact: (text: string) => string;
+  readonly signal: AbortSignal;
+  /** Leaves out failures that are not due yet. */
+  readonly onlyDue: boolean;
+  /** Removes what the settings no longer take. */
+  readonly prune: boolean;
+}
+
+/** Desired against applied: reads, judges and decides. Nothing is written. */
+export async function survey(input: SurveyInput) {
+  const { store, settings, clock, revision, entries } = input;
+  const kinds = await loadKinds();
+  const files = store.files();
+  const publications = store.publications();
+  const present = new Set(entries.map((entry) => entry.path));
+  const difference = compare({
+    desired: entries,
+    files,
+    publications,
+    channels: settings.channels,
+    kinds,
+    settings: settings.digest,
+    include: settings.include,
+    now: clock.now(),
+    onlyDue: input.onlyDue,
+  });
+  const ledger = new Ledger(
+    {
+      store,
+      revision,
+      settings: settings.digest,
+      now: () => clock.now(),
+      random: input.random,
+      redact: input.redact,
+    },
+    { files, publications, entries },
+  );
+  const judgeAll = async (candidates: readonly Candidate[]): Promise<Verdict[]> => {
+    const contents = await input.read(pathsToRead(candidates, present));
+    const changed = candidates.filter((candidate) => {
+      const known = sameContent(candidate, contents.get(candidate.path), files, settings.digest);
+      if (known) ledger.sameContent(known, candidate.blobId);
+      return !known;
+    });
+    const { filters, skip } = settings;
+    const { transfer, signal } = input;
+    return judge({ candidates: changed, contents, publications, filters, skip, transfer, signal });
+  };
+  const first = await judgeAll(difference.candidates);
+  const dependents = findDependents(first, entries, publications, kinds, settings.channels);
+  const seen = new Set(difference.candidates.map((candidate) => candidate.path));
+  const second = await judgeAll(dependents.filter((candidate) => !seen.has(candidate.path)));
+  const verdicts = withDependencies([...first, ...second], publications);
+  const decision = decide({ verdicts, difference, files, publications, kinds, prune: input.prune });
+  return { difference, verdicts, decision, ledger };
+}
+
+/** Task files made of something that is published for the first time now: a group that waited for a member. */
+function findDependents(
+  verdicts: readonly Verdict[],
+  entries: readonly DesiredFile[],
+  publications: readonly PublicationRecord[],
+  kinds: readonly Kind[],
+  channels: readonly string[],
+): Candidate[] {
+  const known = new Set(publications.map((publication) => publication.identity));
+  const fresh = new Set(
+    verdicts.flatMap((v) =>
+      v.type === 'job' && claims(v.job.action) && !known.has(v.job.identity) ? [v.job.identity] : [],
+    ),
+  );
+  const waiting = new Set(
+    publications
+      .filter(({ kind, spec }) =>
+        kinds
+          .find(({ name }) => name === kind)
+          ?.dependsOn?.(spec)
+          .some((id) => fresh.has(id)),
+      )
+      .map((publication) => publication.path),
+  );
+  return entries.flatMap((entry) => {
+    const location =
+      waiting.has(entry.path) && isListened(entry.path, channels) ? locate(entry.path, kinds) : undefined;
+    return location === undefined ? [] : [{ ...entry, location }];
+  });
+}
+
+/** Mercurial gives a new id to a change and its undoing: what was settled with the same bytes stays settled. */
+function sameContent(
+  candidate: Candidate,
+  bytes: Uint8Array | undefined,
+  files: ReadonlyMap<string, FileRecord>,
+  settings: string,
+): FileRecord | undefined {
+  const record = files.get(candidate.path);
+  if (record === undefined || bytes === undefined || record.settings !== settings) return undefined;
+  if (record.blobId === candidate.blobId || record.contentHash !== sha256(bytes)) return undefined;
+  return record.state === 'done' || record.state === 'excluded' || record.state === 'unmanaged'
+    ? record
+    : undefined;
+}
