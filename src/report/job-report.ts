@@ -52,14 +52,17 @@ export function jobReport(job: EndedJob, { finishedAt, failure, tasks, blocked =
 }
 
 /**
- * The report of a task file that failed without a job (it could not be read, or another file publishes the same thing).
- * Undefined when it did not fail, or when nobody knows what it publishes.
+ * The report of a task file that failed without a job (it could not be read, or another file publishes the same thing);
+ * `published` is what it published before. Undefined when it did not fail, or when nobody knows what it stands for.
  */
-export function failedFileReport(file: FileRecord): JobReport | undefined {
-  const { name, failure, spec } = file;
-  if (name === undefined || failure === undefined) return undefined;
-  const job = { ...file, name, spec: spec ?? {}, tasks: [] };
-  return jobReport(job, { finishedAt: file.updatedAt, failure, tasks: [] });
+export function failedFileReport(
+  file: FileRecord,
+  published: Readonly<Record<string, unknown>> | undefined,
+): JobReport | undefined {
+  const { name, failure } = file;
+  const spec = file.spec ?? published;
+  if (name === undefined || failure === undefined || spec === undefined) return undefined;
+  return jobReport({ ...file, name, spec, tasks: [] }, { finishedAt: file.updatedAt, failure, tasks: [] });
 }
 
 function taskReport(task: TaskRecord): TaskReport[] {

@@ -102,7 +102,7 @@ export function layerEntry(
     jobBatchId: clipped(report.jobBatchId, WIDTHS.jobBatchId),
   };
   const base = {
-    workspace: report.workspace ?? '',
+    workspace: report.workspace ?? before?.workspace ?? '',
     spatialType: clipped(report.spatialType, WIDTHS.spatialType) ?? before?.spatialType,
   };
   if (report.state === 'failed') return { ...base, deployed: before?.deployed, failed: outcome };
