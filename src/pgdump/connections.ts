@@ -108,8 +108,18 @@ export class Connections {
   readonly #config: pg.ClientConfig;
 
   constructor(settings: ConnectionSettings, options: { readonly max: number; readonly log: Logger }) {
-    this.#config = clientConfig(settings);
-    this.#pool = new pg.Pool({ ...this.#config, max: options.max, idleTimeoutMillis: 30_000 });
+    const config = clientConfig(settings);
+    this.#config = config;
+    this.#pool = new pg.Pool({
+      // The pool would take the time limit for connecting as one for waiting until others give a connection back, too.
+      Client: class extends pg.Client {
+        constructor() {
+          super(config);
+        }
+      },
+      max: options.max,
+      idleTimeoutMillis: 30_000,
+    });
     // A server that restarts ends idle connections; the pool replaces them, so this is no failure of anybody's.
     this.#pool.on('error', (error) =>
       options.log.debug('idle database connection lost', { error: error.message }),

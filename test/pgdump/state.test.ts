@@ -5,7 +5,7 @@ import { Connections } from '../../src/pgdump/connections.js';
 import { checkFreeSpace } from '../../src/pgdump/free-space.js';
 import { inspectDump } from '../../src/pgdump/inspect.js';
 import { restoreMark } from '../../src/pgdump/restore.js';
-import { failureOf, layoutOf, makeRig, never, published, type Rig } from './rig.js';
+import { failureOf, layoutOf, makeRig, md5Of, never, published, schemas, type Rig } from './rig.js';
 
 /** Whatever a crash, the original agent or a person left behind, one publication reaches the end. */
 describe('pgdump: states found', () => {
@@ -104,6 +104,24 @@ describe('pgdump: states found', () => {
     await rig.slave.query(`COMMENT ON SCHEMA borg_slave IS 'slave-sync 0'; DROP FUNCTION borg_slave.swap`);
     await rig.master.query(`INSERT INTO d.${t} VALUES (2)`);
     expect(await rig.publish(t)).to.include({ change: 'replaced' });
+  });
+
+  it('a table of the same name in another data schema, just set aside into the same outdated schema, is left alone', async () => {
+    const other = rig.other({ lockWaitMs: 200 });
+    const places = { schema: 's2', dataSchema: 'd', outdatedSchema: 'o' };
+    await other.ensureSchemas({ ...schemas, dataSchema: 'd2', authLevel: 1 }, never);
+    await rig.publish(t, file);
+    await rig.slave.query(
+      `ALTER TABLE d.${t} SET SCHEMA o; UPDATE borg_slave.layer SET data_schema = 'd2' WHERE table_name = '${t}'`,
+    );
+    await other.ensureSchemas({ ...places, authLevel: 1 }, never);
+    const request = { ...places, table: t, dumpPath: file, md5: await md5Of(file), jobId: 'j' };
+    expect(await failureOf(other.publishTable(request, never))).to.include({
+      reason: 'locked',
+      retry: 'transient',
+    });
+    expect(await other.removeTable({ ...places, table: t }, never)).to.equal('unchanged');
+    expect(await rig.slave.query(`SELECT FROM s.${t}`)).to.have.length(1);
   });
 
   it('a disk that is too small is noticed before anything is touched', async () => {

@@ -53,13 +53,19 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                                   EXCEPT SELECT * FROM borg_slave.column_list(table_oid)) missing);
 $$;
 
+-- Is this the live table of another data schema, that shares the outdated schema?
+CREATE FUNCTION borg_slave.is_of_another(data_schema text, table_oid oid) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT EXISTS (SELECT FROM borg_slave.layer l WHERE l.live_oid = table_oid AND l.data_schema <> $1);
+$$;
+
 -- The table that is live while its successor is restored or waits: the one set aside, or the one the access view
 -- reads in another data schema, when the task file has moved it.
 CREATE FUNCTION borg_slave.old_table(schema_name text, data_schema text, outdated_schema text, table_name text)
 RETURNS oid
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
   SELECT coalesce(
-    borg_slave.relation($3, $4),
+    CASE WHEN NOT borg_slave.is_of_another($2, borg_slave.relation($3, $4)) THEN borg_slave.relation($3, $4) END,
     (SELECT l.live_oid FROM borg_slave.layer l
       WHERE l.table_name = $4 AND l.data_schema <> $2
         AND l.live_oid = borg_slave.relation(l.data_schema, l.table_name)

@@ -25,6 +25,9 @@ DECLARE
   old_table oid := borg_slave.old_table($1, $2, $3, $4);
   taken text;
 BEGIN
+  IF borg_slave.is_of_another($2, borg_slave.relation($3, $4)) THEN
+    RAISE EXCEPTION '%.% is another data schema''s table that is being replaced', $3, $4 USING ERRCODE = '40001';
+  END IF;
   SELECT format('%s exists and is %s, not a view', borg_slave.qualified_name(oid),
                 CASE relkind WHEN 'r' THEN 'a table' WHEN 'm' THEN 'a materialized view' WHEN 'S' THEN 'a sequence'
                              WHEN 'p' THEN 'a partitioned table' WHEN 'i' THEN 'an index' ELSE 'something else' END)

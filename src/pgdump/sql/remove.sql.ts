@@ -20,7 +20,8 @@ BEGIN
               AND (borg_slave.reads(view_oid, new_table) OR borg_slave.reads(view_oid, set_aside));
   -- Only ordinary tables can be ours.
   SELECT oid INTO new_table FROM pg_class WHERE oid = new_table AND relkind = 'r';
-  SELECT oid INTO set_aside FROM pg_class WHERE oid = set_aside AND relkind = 'r';
+  SELECT oid INTO set_aside FROM pg_class
+   WHERE oid = set_aside AND relkind = 'r' AND NOT borg_slave.is_of_another($2, set_aside);
   IF new_table IS NULL AND set_aside IS NULL THEN
     DELETE FROM borg_slave.layer l WHERE l.data_schema = $2 AND l.table_name = $4;
     RETURN NULL;
