@@ -16,6 +16,7 @@ import type { SlaveFilter } from '../tasks/judge.js';
 import type { Transfer } from '../transfer/transfer.js';
 import { openTransfer } from './open-transfer.js';
 import { showProgress, type Progress } from './progress.js';
+import { RunReports } from './run-reports.js';
 
 export interface RunOptions {
   /** What is running, for the lock's holder and the record: 'hook', 'sync', 'poll'. */
@@ -54,13 +55,15 @@ async function runUnderLock(options: RunOptions, lock: RunLock): Promise<Reconci
   const { config, clock, log } = options;
   const signal = AbortSignal.any([options.signal, lock.lost]);
   const store = new StateStore(config.statePath);
-  const resources = new Resources(options, store, signal);
+  const reports = new RunReports(options, store);
+  const resources = new Resources(options, store, signal, reports);
   let run: number | undefined;
   try {
     const { endOrphans } = await import('../state/orphans.js');
     await endOrphans(config.statePath, { clock, log });
     process.env[CHILD_MARK] = config.statePath;
     run = store.startRun(options.command, clock.now());
+    if (options.command === 'poll') reports.polled();
     const repository = await options.openRepository(signal);
     resources.closing(() => repository.close());
     const result = await reconcile(resources.input(repository, run));
@@ -71,12 +74,15 @@ async function runUnderLock(options: RunOptions, lock: RunLock): Promise<Reconci
       outcome: stopped ? 'stopped' : failed > 0 ? 'failed' : 'done',
       summary: { jobs: result.results.length, failed },
     });
+    reports.finished(result);
     return result;
   } catch (error) {
     if (run !== undefined) store.finishRun(run, clock.now(), { outcome: 'failed', summary: {} });
+    if (!signal.aborted) reports.failed(error);
     throw lock.lost.aborted ? lock.lost.reason : error;
   } finally {
     await resources.close();
+    await reports.close(signal);
     store.close();
     // What the daemon starts between two runs is no orphan for whoever holds the lock then.
     Reflect.deleteProperty(process.env, CHILD_MARK);
@@ -121,12 +127,14 @@ class Resources {
   readonly #options: RunOptions;
   readonly #store: StateStore;
   readonly #signal: AbortSignal;
+  readonly #reports: RunReports | undefined;
   readonly #progress: Progress;
   readonly #closers: (() => unknown)[] = [];
   #transfer: Promise<Transfer> | undefined;
   #workshop: Promise<Workshop> | undefined;
 
-  constructor(options: RunOptions, store: StateStore, signal: AbortSignal) {
+  constructor(options: RunOptions, store: StateStore, signal: AbortSignal, reports?: RunReports) {
+    this.#reports = reports;
     this.#options = options;
     this.#store = store;
     this.#signal = signal;
@@ -238,7 +246,10 @@ class Resources {
       log,
       redact: (text) => redactor.redact(text),
       signal: this.#signal,
-      onStep: (event) => this.#progress.step(event),
+      onStep: (event) => {
+        this.#progress.step(event);
+        this.#reports?.step(event);
+      },
     });
     return {
       plan: (jobs) => workshop.plan(jobs),
@@ -248,6 +259,7 @@ class Resources {
         return workshop.run(plan, view, (job, outcome) => {
           const message = outcome.type === 'failed' ? outcome.failure.message : undefined;
           if (jobs.has(job)) this.#progress.job(job.path, job.action, outcome.type, message);
+          this.#reports?.jobEnded(job, outcome);
           onJob(job, outcome);
         });
       },

@@ -74,10 +74,3 @@ export function isRefusal(error: unknown): error is pg.DatabaseError {
   const code = error.code ?? '';
   return !['08', '53', '57P'].some((group) => code.startsWith(group)) && code !== '25006';
 }
-
-/** An error of the master in its own words; Node reports several failed addresses of one host without any. */
-export function describe(error: unknown): string {
-  if (error instanceof AggregateError && error.message === '') return error.errors.map(describe).join('; ');
-  if (error instanceof pg.DatabaseError) return `${error.message} [${error.code ?? ''}]`;
-  return error instanceof Error ? error.message : String(error);
-}

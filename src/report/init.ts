@@ -1,8 +1,9 @@
+import pg from 'pg';
 import { AgentError } from '../lib/errors.js';
-import { describe, MasterConnection } from './connection.js';
+import { MasterConnection } from './connection.js';
+import { describe } from './describe.js';
 import { createTable, TABLES, type Table } from './tables.js';
 import type { MasterSettings } from './types.js';
-import pg from 'pg';
 
 /**
  * Makes what is missing of the master's schema and its three tables, for a team without borgcollector. What is there

@@ -4,7 +4,8 @@ import { AgentError } from '../lib/errors.js';
 import type { Logger } from '../lib/log.js';
 import { acquireLock, type RunLock } from '../state/lock.js';
 import type { Outbox } from '../state/outbox.js';
-import { describe, MasterConnection } from './connection.js';
+import type { Delivery } from './delivery.js';
+import { describe } from './describe.js';
 import {
   decodeKey,
   encodeKey,
@@ -15,8 +16,6 @@ import {
   type LayerEntry,
   type TaskEntry,
 } from './rows.js';
-import { sendAll } from './sender.js';
-import { findSlave, registerSlave, type Statement } from './statements.js';
 import { runText } from './text.js';
 import type { JobReport, MasterSettings, RunSummary, SlaveIdentity } from './types.js';
 
@@ -39,7 +38,7 @@ export class Reporter {
   readonly #settings: MasterSettings | undefined;
   readonly #slave: SlaveIdentity;
   readonly #deps: ReporterDependencies;
-  #connection: MasterConnection | undefined;
+  #delivery: Delivery | undefined;
 
   constructor(settings: MasterSettings | undefined, slave: SlaveIdentity, deps: ReporterDependencies) {
     this.#settings = settings;
@@ -119,7 +118,6 @@ export class Reporter {
         log.info('the master takes reports again');
       }
     } catch (error) {
-      await this.#disconnect();
       signal.throwIfAborted();
       const left = outbox.pending().length;
       if (stop.signal.aborted && left < waiting)
@@ -134,40 +132,19 @@ export class Reporter {
 
   /** Ends the connection and closes the outbox. */
   async close(): Promise<void> {
-    await this.#disconnect();
+    await this.#delivery?.close();
     this.#deps.outbox.close();
   }
 
   async #send(settings: MasterSettings, signal: AbortSignal): Promise<void> {
-    const { outbox, log, redact } = this.#deps;
-    const connection = (this.#connection ??= await MasterConnection.open(settings, signal));
-    const query = <T>([sql, params]: Statement): Promise<T[]> => connection.query<T>(sql, params, signal);
-    const slaveId = await this.#register(settings.schema, query);
-    const { refusals } = await sendAll({
-      outbox,
-      schema: settings.schema,
-      slave: this.#slave,
-      slaveId,
-      query,
-      redact,
-    });
+    // Loaded here, so that a hook with nothing to say stays cheap.
+    const { Delivery } = await import('./delivery.js');
+    this.#delivery ??= new Delivery(settings, this.#slave, this.#deps);
+    const { refusals } = await this.#delivery.deliver(signal);
     const [first] = refusals;
-    if (first !== undefined)
-      log.warn('the master refuses reports', {
-        rows: refusals.length,
-        row: first.row,
-        message: first.message,
-      });
-  }
-
-  /** The number of this slave's row. A master that does not know this slave is sent everything. */
-  async #register(schema: string, query: <T>(statement: Statement) => Promise<T[]>): Promise<number> {
-    const [known] = await query<{ id: number | null }>(findSlave(schema, this.#slave));
-    if (known?.id != null) return known.id;
-    this.#deps.outbox.queueAll();
-    const [made] = await query<{ id: number }>(registerSlave(schema, this.#slave, this.#deps.clock.now()));
-    if (made === undefined) throw new Error('the master did not register this slave');
-    return made.id;
+    if (first === undefined) return;
+    const { row, message } = first;
+    this.#deps.log.warn('the master refuses reports', { rows: refusals.length, row, message });
   }
 
   #takeLock(): RunLock | undefined {
@@ -191,11 +168,5 @@ export class Reporter {
     }
     outbox.setTrouble(trouble);
     log.warn('the master takes no reports; they are kept and sent later', { left, error: trouble });
-  }
-
-  async #disconnect(): Promise<void> {
-    const connection = this.#connection;
-    this.#connection = undefined;
-    await connection?.end();
   }
 }

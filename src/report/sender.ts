@@ -1,5 +1,6 @@
 import type { Outbox, PendingRow } from '../state/outbox.js';
-import { describe, isRefusal } from './connection.js';
+import { isRefusal } from './connection.js';
+import { describe } from './describe.js';
 import { decodeKey, mergeLayers, type LayerEntry, type SlaveEntry, type TaskEntry } from './rows.js';
 import {
   deleteLayers,

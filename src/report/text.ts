@@ -30,8 +30,8 @@ export function jobText(report: JobReport, redact: Redact): string {
 /** A whole run, what failed first. */
 export function runText(summary: RunSummary, redact: Redact): string {
   const files = [...summary.files].sort((a, b) => Number(a.succeeded) - Number(b.succeeded));
-  const blocks = ['Synchronize file from repository', `    Succeed : ${flag(summary.succeeded)}`];
-  let text = blocks.join('\n');
+  let text = `Synchronize file from repository\n    Succeed : ${flag(summary.succeeded)}`;
+  if (summary.failure !== undefined) text += `\n    Message : ${inline(summary.failure, redact)}`;
   for (const [index, file] of files.entries()) {
     const block = fileBlock(index + 1, file, summary.endedAt, redact);
     if (text.length + block.length > MAX_RUN_TEXT)

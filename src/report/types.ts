@@ -53,6 +53,8 @@ export interface RunSummary {
   readonly succeeded: boolean;
   readonly endedAt: Date;
   readonly files: readonly FileResult[];
+  /** Why the run did not go to its end. */
+  readonly failure?: string;
 }
 
 export interface FileResult {

@@ -1,0 +1,122 @@
+import type { Config } from '../config.js';
+import type { Job } from '../jobs/job.js';
+import type { Clock } from '../lib/clock.js';
+import { messageOf } from '../lib/errors.js';
+import type { Logger } from '../lib/log.js';
+import type { Redactor } from '../lib/secret.js';
+import type { Reconciled } from '../reconcile.js';
+import { failedFileReport, jobReport } from '../report/job-report.js';
+import { Reporter } from '../report/reporter.js';
+import type { TaskReport } from '../report/types.js';
+import { Outbox } from '../state/outbox.js';
+import type { RunRecord } from '../state/records.js';
+import type { StateStore } from '../state/store.js';
+import type { JobOutcome, StepEvent } from '../tasks/run.js';
+import { readVersion } from './version.js';
+
+export interface RunReportsContext {
+  readonly config: Config;
+  readonly log: Logger;
+  readonly redactor: Redactor;
+  readonly clock: Clock;
+}
+
+/** Tells the master what happens in a run; made before the run is noted in the record. */
+export class RunReports {
+  readonly #store: StateStore;
+  readonly #clock: Clock;
+  readonly #reporter: Reporter;
+  readonly #before: RunRecord | undefined;
+  readonly #blocked = new Map<Job, Omit<TaskReport, 'state'>[]>();
+  readonly #ended = new Set<string>();
+
+  constructor({ config, log, redactor, clock }: RunReportsContext, store: StateStore) {
+    this.#store = store;
+    this.#clock = clock;
+    this.#before = store.lastRun();
+    const version = readVersion();
+    const slave = {
+      name: config.slaveName,
+      channels: config.channels,
+      codeVersion: config.codeBranch === undefined ? version : `${version} (${config.codeBranch})`,
+    };
+    const outbox = new Outbox(config.statePath);
+    const redact = (text: string): string => redactor.redact(text);
+    this.#reporter = new Reporter(config.master, slave, { outbox, log, clock, redact });
+  }
+
+  /** The daemon has looked for changes. */
+  polled(): void {
+    this.#reporter.heartbeat('poll');
+  }
+
+  /** Steps that are not tried are nowhere in the record. */
+  step({ step, state, failure }: StepEvent): void {
+    if (state !== 'blocked') return;
+    const { object, target, definition } = step;
+    const task = { type: definition.type, object, target: target.id, message: failure?.message };
+    for (const job of step.jobs) this.#blocked.set(job, [...(this.#blocked.get(job) ?? []), task]);
+  }
+
+  /**
+   * To be called before the record says that the job has ended: killed in between, the next run ends it again, while the
+   * other way round the master would never hear of it.
+   */
+  jobEnded(job: Job, outcome: JobOutcome): void {
+    if (outcome.type === 'stopped') return;
+    this.#ended.add(job.path);
+    this.#reporter.jobEnded(
+      jobReport(job, {
+        finishedAt: this.#clock.now(),
+        failure: outcome.type === 'failed' ? outcome.failure : undefined,
+        tasks: this.#store.tasksOf(job.path),
+        blocked: this.#blocked.get(job) ?? [],
+      }),
+    );
+  }
+
+  /** The run went to its end. Nothing is said of one that had nothing to do after one that went well. */
+  finished({ revision, results }: Reconciled): void {
+    if (results.length > 0 || revision !== this.#before?.revision) this.#reportFiles(results);
+    const files = results.filter((result) => result.state !== 'excluded');
+    if (files.length === 0 && this.#before?.outcome === 'done') return;
+    const succeeded = files.every((result) => result.state === 'done');
+    this.#reporter.runEnded({
+      succeeded,
+      endedAt: this.#clock.now(),
+      files: files.map((result) => ({ ...result, succeeded: result.state === 'done' })),
+    });
+  }
+
+  /** The run ended by an error, before or between its jobs. */
+  failed(error: unknown): void {
+    const endedAt = this.#clock.now();
+    this.#reporter.runEnded({ succeeded: false, endedAt, files: [], failure: messageOf(error) });
+  }
+
+  /** Sends what is waiting, unless the run was told to stop, and closes the outbox. */
+  async close(signal: AbortSignal): Promise<void> {
+    try {
+      if (!signal.aborted) await this.#reporter.flush(signal);
+    } catch (error) {
+      if (error !== signal.reason) throw error;
+    } finally {
+      await this.#reporter.close();
+    }
+  }
+
+  /** What failed without a job of this run, and what is no longer there. */
+  #reportFiles(results: Reconciled['results']): void {
+    const files = this.#store.files();
+    const published = new Map(this.#store.publications().map(({ path, spec }) => [path, spec]));
+    for (const { path, state, known } of results) {
+      const file = files.get(path);
+      if (state !== 'failed' || file === undefined || this.#ended.has(path)) continue;
+      const report = failedFileReport(file, published.get(path));
+      if (report === undefined) continue;
+      if (known) this.#reporter.stillFailing(report);
+      else this.#reporter.jobEnded(report);
+    }
+    this.#reporter.forgetAllBut(new Set(files.keys()));
+  }
+}
