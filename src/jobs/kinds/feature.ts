@@ -9,6 +9,7 @@ const common = {
   outdated_schema: name.optional(),
   sync_postgres_data: z.boolean().default(true),
   spatial_column: z.string().nullish(),
+  spatial_type: z.string().nullish(),
   styles: styles.default({}),
   default_style: name.nullish(),
   viewsql: z.string().nullish(),
