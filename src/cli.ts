@@ -1,10 +1,10 @@
 #!/usr/bin/env node
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { EXIT, exitCodeOf } from './cli/exit-codes.js';
 import { AgentError, messageOf } from './lib/errors.js';
 import type { HealthOptions } from './cli/health-command.js';
 import type { GlobalOptions, Session } from './cli/session.js';
+import { readVersion } from './cli/version.js';
 
 /**
  * The commands. Each loads what it needs when it runs, so that a hook with nothing to do stays cheap. The only place that
@@ -219,6 +219,18 @@ program
     }),
   );
 
+program
+  .command('master')
+  .description("the master's database, which this slave reports to")
+  .command('init')
+  .description('make the tables that slaves report to, where there is no borgcollector to make them')
+  .action(
+    act(async () => {
+      const { masterInitCommand } = await import('./cli/master-command.js');
+      return masterInitCommand(await session());
+    }),
+  );
+
 try {
   await program.parseAsync();
 } catch (error) {
@@ -238,11 +250,6 @@ function positiveNumber(value: string): number {
   const number = Number(value);
   if (!(number >= 0)) throw new InvalidArgumentError('not a number');
   return number;
-}
-
-function readVersion(): string {
-  const file = new URL('../package.json', import.meta.url);
-  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
 }
 
 async function session(): Promise<Session> {
