@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { addPublishCommands } from './cli/publish-command.js';
 import { EXIT, exitCodeOf } from './cli/exit-codes.js';
 import { AgentError, messageOf } from './lib/errors.js';
 import type { HealthOptions } from './cli/health-command.js';
@@ -218,6 +219,11 @@ program
       return filterTestCommand(await session(), names, options);
     }),
   );
+
+addPublishCommands(
+  program.command('publish').description("the master's side: put something into the state repository"),
+  act,
+);
 
 program
   .command('master')

@@ -5,6 +5,7 @@ import type { Change } from './change.js';
 import * as dataStores from './data-stores.js';
 import * as featureTypes from './feature-types.js';
 import { GridSets } from './grid-sets.js';
+import * as inspect from './inspect.js';
 import * as layerGroups from './layer-groups.js';
 import * as layers from './layers.js';
 import * as maps from './maps.js';
@@ -55,6 +56,18 @@ export class GeoServer {
 
   version(signal: AbortSignal): Promise<string> {
     return about.version(this.#rest, signal);
+  }
+
+  serverTime(signal: AbortSignal): Promise<Date | undefined> {
+    return inspect.serverTime(this.#rest, signal);
+  }
+
+  gridSetNames(signal: AbortSignal): Promise<readonly string[]> {
+    return inspect.gridSetNames(this.#rest, signal);
+  }
+
+  findDefects(stores: readonly Qualified[], signal: AbortSignal): Promise<readonly inspect.Defect[]> {
+    return inspect.findDefects(this.#rest, stores, signal);
   }
 
   ensureWorkspace(workspace: workspaces.Workspace, signal: AbortSignal): Promise<Change> {
@@ -168,7 +181,7 @@ export class GeoServer {
     return tileLayers.ensureTileLayer(this.#rest, this.#gridSets, tileLayer, signal);
   }
 
-  removeTileLayer(name: Qualified, signal: AbortSignal): Promise<Change> {
+  removeTileLayer(name: Qualified & { readonly likelyNew?: boolean }, signal: AbortSignal): Promise<Change> {
     return tileLayers.removeTileLayer(this.#rest, name, signal);
   }
 
@@ -177,11 +190,11 @@ export class GeoServer {
   }
 
   /**
-   * Reads the whole catalog from the data directory again, which makes readers fail for a moment: only for a server that
-   * shares the data directory of another, which has no gentler way to see what that one wrote.
+   * Makes this server read its whole configuration again: only for one that shares its data directory with another,
+   * which has been written. Readers of all its layers fail meanwhile.
    */
-  async reload(signal: AbortSignal): Promise<void> {
-    await this.#rest.write({ method: 'POST', path: '/rest/reload' }, signal);
+  reload(signal: AbortSignal): Promise<void> {
+    return about.reload(this.#rest, signal);
   }
 
   close(): void {

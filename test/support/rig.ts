@@ -55,6 +55,9 @@ const CLI = join(ROOT, 'dist/cli.js');
 
 let built: Promise<unknown> | undefined;
 
+/** What `publish` needs the master's data folder for. */
+const WITH_DATA = new Set(['feature', 'meta']);
+
 /** A master and a slave with everything real between them, but GeoServer where none is given; uses the built program. */
 export async function makeRig(options: RigOptions = {}): Promise<Rig> {
   const vcs = options.vcs ?? 'hg';
@@ -126,7 +129,10 @@ export async function makeRig(options: RigOptions = {}): Promise<Rig> {
     },
     commit: (files, message) => repository.commit(files, message),
     publish: (...args) =>
-      execute(upstream, libpqEnvironment(masterDatabase), process.execPath, [CLI, 'publish', ...args]),
+      execute(upstream, libpqEnvironment(masterDatabase), process.execPath, [
+        ...[CLI, 'publish', ...args, '--channel', 'dpaw'],
+        ...(WITH_DATA.has(args[0] ?? '') ? ['--data-root', dataRoot, '--remote', remote] : []),
+      ]),
     exec: (program, ...args) => execute(clone, {}, program, args),
     cli: (...args) => execute(clone, {}, process.execPath, [CLI, ...args]),
     pull: () =>
