@@ -4,6 +4,7 @@ import { addPublishCommands } from './cli/publish-command.js';
 import { EXIT, exitCodeOf } from './cli/exit-codes.js';
 import { AgentError, messageOf } from './lib/errors.js';
 import type { HealthOptions } from './cli/health-command.js';
+import type { PinOptions } from './cli/pin-host-command.js';
 import type { GlobalOptions, Session } from './cli/session.js';
 import { readVersion } from './cli/version.js';
 
@@ -145,6 +146,31 @@ Also a WARNING: failed polls, and a repository that is at another revision than 
     act(async (options: HealthOptions) => {
       const { healthCommand } = await import('./cli/health-command.js');
       return healthCommand(() => session(), options);
+    }),
+  );
+
+program
+  .command('doctor')
+  .description('check everything a run needs, and say how to mend what is wrong; changes nothing')
+  .option('--json', 'as JSON')
+  .action(
+    act(async (options: { json?: boolean }) => {
+      const { doctorCommand } = await import('./cli/doctor-command.js');
+      return doctorCommand(() => session(), options);
+    }),
+  );
+
+program
+  .command('pin-host')
+  .description("keep a host's ssh keys in a known_hosts file, for StrictHostKeyChecking=yes")
+  .argument('<host>', 'user@host or user@host:port')
+  .option('--file <path>', 'the known_hosts file (default: beside the record)')
+  .option('--fingerprint <SHA256:...>', 'take only the key with this fingerprint')
+  .option('--replace', 'even when the file has another key of that host')
+  .action(
+    act(async (host: string, options: PinOptions) => {
+      const { pinHostCommand } = await import('./cli/pin-host-command.js');
+      return pinHostCommand(() => session(), host, options);
     }),
   );
 

@@ -1,12 +1,8 @@
-import type { Config } from '../config.js';
 import { explainFilter, type Explanation } from '../jobs/filters/explain.js';
 import type { FilterName } from '../jobs/kind.js';
-import { loadKinds } from '../jobs/load-kinds.js';
-import { isListened, locate } from '../jobs/locate.js';
-import { parseTaskFile, type TaskFile } from '../jobs/parse.js';
 import { AgentError, messageOf } from '../lib/errors.js';
 import { hydrate, type HydratedFile } from '../tasks/hydrate.js';
-import { pathsToRead, parseOverlays } from '../tasks/judge.js';
+import { readTaskFiles } from '../tasks/read-task-files.js';
 import { EXIT } from './exit-codes.js';
 import { openTransfer } from './open-transfer.js';
 import type { Session } from './session.js';
@@ -60,41 +56,24 @@ function label(row: Row): string {
 }
 
 async function hydrated(session: Session): Promise<HydratedFile[]> {
-  const { config, stop } = session;
+  const { config, log, stop } = session;
   const repository = await session.open(stop.signal);
   const transfer = await openTransfer(config, session);
   try {
     const revision = await repository.target();
     const { entries } = await repository.manifest(revision);
-    const kinds = await loadKinds();
-    const candidates = entries.flatMap((entry) => {
-      const location = isListened(entry.path, config.channels) ? locate(entry.path, kinds) : undefined;
-      return location !== undefined && entry.type === 'file' && isIncluded(entry.path, config)
-        ? [{ ...entry, location }]
-        : [];
+    const { files, overlays, rejected } = await readTaskFiles({
+      entries,
+      read: (paths) => repository.read(revision, paths),
+      channels: config.channels,
+      include: config.include,
     });
-    const present = new Set(entries.map((entry) => entry.path));
-    const contents = await repository.read(revision, pathsToRead(candidates, present));
-    const files = candidates.flatMap(({ path, location }): TaskFile[] => {
-      const bytes = contents.get(path);
-      try {
-        return bytes === undefined ? [] : [parseTaskFile(path, bytes, location)];
-      } catch (error) {
-        session.log.warn('left out', { file: path, reason: messageOf(error) });
-        return [];
-      }
-    });
-    const overlays = new Map(parseOverlays(candidates, contents).map((file) => [file.path, file]));
-    const { ready, rejected } = await hydrate(files, overlays, transfer, stop.signal);
-    for (const { path, error } of rejected)
-      session.log.warn('left out', { file: path, reason: error.message });
-    return ready;
+    const result = await hydrate(files, overlays, transfer, stop.signal);
+    for (const { path, error } of [...rejected, ...result.rejected])
+      log.warn('left out', { file: path, reason: error.message });
+    return result.ready;
   } finally {
     await transfer.close();
     await repository.close();
   }
-}
-
-function isIncluded(path: string, config: Config): boolean {
-  return config.include === undefined || config.include.includes(path);
 }

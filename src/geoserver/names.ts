@@ -12,10 +12,15 @@ export interface Qualified {
 // prettier-ignore
 const REFUSED = /[%/\\;\p{Cc}\u2028\u2029]/u;
 
+/** True when an address can hold the name. */
+export function isAddressable(name: string): boolean {
+  return !REFUSED.test(name) && name !== '' && name !== '.' && name !== '..' && name.isWellFormed();
+}
+
 /** Throws AgentError('invalid-task-file', final) for a name that GeoServer cannot address. */
 export function checkName(name: string): void {
+  if (isAddressable(name)) return;
   const bad = REFUSED.exec(name)?.[0];
-  if (bad === undefined && name !== '' && name !== '.' && name !== '..' && name.isWellFormed()) return;
   const why =
     bad === undefined ? 'it is empty, a path, or no proper Unicode' : `it has a ${JSON.stringify(bad)}`;
   throw new AgentError(

@@ -66,7 +66,11 @@ export async function readServerFacts(
   }
 }
 
-async function ask(session: Session, { schemas, databases }: FactsRequest, clock: Clock): Promise<ServerFacts> {
+async function ask(
+  session: Session,
+  { schemas, databases }: FactsRequest,
+  clock: Clock,
+): Promise<ServerFacts> {
   const before = clock.now().getTime();
   const { now, ...facts } = await session.one<Row>(FACTS, [schemas]);
   // The middle of the question is when the server looked at its clock, as well as one can tell.

@@ -12,6 +12,9 @@ export interface HydratedFile {
   readonly merged: Spec;
 }
 
+/** Where meta files come from. */
+export type MetaSource = Pick<Transfer, 'fetch'>;
+
 export interface Rejection {
   readonly path: string;
   readonly error: AgentError;
@@ -25,7 +28,7 @@ export interface Rejection {
 export async function hydrate(
   files: readonly TaskFile[],
   overlays: ReadonlyMap<string, TaskFile>,
-  transfer: Transfer,
+  transfer: MetaSource,
   signal: AbortSignal,
 ): Promise<{ ready: HydratedFile[]; rejected: Rejection[] }> {
   const ready: HydratedFile[] = [];
@@ -47,7 +50,7 @@ export async function hydrate(
 async function merge(
   file: TaskFile,
   overlays: ReadonlyMap<string, TaskFile>,
-  transfer: Transfer,
+  transfer: MetaSource,
   signal: AbortSignal,
 ): Promise<Spec> {
   const { overlay } = file.location.kind;
@@ -71,7 +74,7 @@ async function merge(
 async function fetchMeta(
   path: string,
   reference: FileReference,
-  transfer: Transfer,
+  transfer: MetaSource,
   signal: AbortSignal,
 ): Promise<Spec> {
   const fetched = await transfer.fetch(

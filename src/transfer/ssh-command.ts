@@ -37,3 +37,36 @@ function unquote(word: string): string {
       single ?? double?.replace(/\\([\\"$`])/g, '$1') ?? escaped ?? '',
   );
 }
+
+/** Where options of ssh itself may be put in: behind the program. A wrapper (`sudo -u borg ssh …`) stays in front. */
+export function withOptions(words: readonly string[], options: readonly string[]): string[] {
+  const program = words.findIndex((word) => word.split('/').at(-1) === 'ssh');
+  const end = Math.max(program, 0) + 1;
+  // ssh takes the first value it is given, so that these win.
+  return [...words.slice(0, end), ...options.flatMap((option) => ['-o', option]), ...words.slice(end)];
+}
+
+/** The value that the command line gives an option such as StrictHostKeyChecking; undefined when it gives none. */
+export function sshOption(words: readonly string[], name: string): string | undefined {
+  return optionsOf(words).find(([key]) => key.toLowerCase() === name.toLowerCase())?.[1];
+}
+
+/** The key files that the command line names, by `-i` or IdentityFile. */
+export function identityFiles(words: readonly string[]): string[] {
+  const isKey = (word: string): boolean => word.startsWith('-i');
+  const named = words.flatMap((word, index) =>
+    isKey(word) ? (word.length > 2 ? [word.slice(2)] : (words[index + 1] ?? [])) : [],
+  );
+  const optional = optionsOf(words).filter(([key]) => key.toLowerCase() === 'identityfile');
+  return [...named, ...optional.map(([, value]) => value)];
+}
+
+/** `-o Name=value`, `-oName=value` and `-o 'Name value'`. */
+function optionsOf(words: readonly string[]): (readonly [string, string])[] {
+  return words.flatMap((word, index) => {
+    if (!word.startsWith('-o')) return [];
+    const text = word.length > 2 ? word.slice(2) : (words[index + 1] ?? '');
+    const [, key, value] = /^\s*(\w+)\s*[=\s]\s*(.*)$/s.exec(text) ?? [];
+    return key === undefined || value === undefined ? [] : [[key, value] as const];
+  });
+}

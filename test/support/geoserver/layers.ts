@@ -1,12 +1,21 @@
 import { at, list, record, text } from '../../../src/geoserver/json.js';
 import type { Catalog, Resource } from './catalog.js';
-import { collapse, json, ok, RestException, type Reply } from './replies.js';
+import { collapse, json, nameList, ok, RestException, type Reply } from './replies.js';
 import { bodyOf, type Router } from './router.js';
 
 const BUILT_IN = ['polygon', 'line', 'point', 'generic', 'raster'];
 
 /** Styles that do not exist are dropped without a word. */
 export function layers(router: Router, catalog: Catalog): void {
+  router.on('GET', '/rest/layers', () =>
+    nameList(
+      'layers',
+      'layer',
+      [...catalog.workspaces.values()].flatMap(({ name, resources }) =>
+        [...resources.keys()].map((layer) => `${name}:${layer}`),
+      ),
+    ),
+  );
   router.on('GET', '/rest/layers/:layer', ({ names: [name = ''] }) => show(catalog, name));
   router.on('GET', '/rest/workspaces/:ws/layers/:layer', ({ names: [ws = '', name = ''] }) =>
     show(catalog, `${ws}:${name}`),

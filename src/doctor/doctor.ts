@@ -1,0 +1,144 @@
+import type { Config } from '../config.js';
+import { GeoServer } from '../geoserver/client.js';
+import type { RepositoryLocation, StateRepository } from '../hooks/repository.js';
+import type { Clock } from '../lib/clock.js';
+import { AgentError } from '../lib/errors.js';
+import type { Logger } from '../lib/log.js';
+import { readServerFacts } from '../pgdump/server-facts.js';
+import { inspectMaster } from '../report/inspect.js';
+import { failure, type Check, type Finding, type Surroundings } from './check.js';
+import { readDesired, type Desired, type DesiredInput } from './desired.js';
+import { schemasOf } from './task-files.js';
+import { client } from './checks/client.js';
+import { clocks } from './checks/clocks.js';
+import { database } from './checks/database.js';
+import { filters } from './checks/filters.js';
+import { folders } from './checks/folders.js';
+import { geoservers } from './checks/geoservers.js';
+import { hook } from './checks/hook.js';
+import { hosts } from './checks/hosts.js';
+import { master } from './checks/master.js';
+import { postgis } from './checks/postgis.js';
+import { programs } from './checks/programs.js';
+import { describeRepository } from './checks/repository.js';
+import { settings } from './checks/settings.js';
+import { upstream } from './checks/upstream.js';
+
+/** In the order in which they are shown. */
+const CHECKS: readonly Check[] = [
+  ...[settings, programs, upstream, hook, folders, hosts],
+  ...[database, postgis, client, geoservers, master, clocks, filters],
+];
+
+/** Monitoring and people give up about then. */
+const LIMIT_MS = 20_000;
+
+export interface DoctorInput {
+  readonly config: Config;
+  readonly location: RepositoryLocation;
+  readonly accept: DesiredInput['accept'];
+  readonly env: NodeJS.ProcessEnv;
+  readonly command: readonly string[];
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+  readonly openRepository: (signal: AbortSignal) => Promise<StateRepository>;
+}
+
+/**
+ * Looks at everything that a run needs, all at the same time but for the repository, which says what is needed. Changes
+ * nothing anywhere; ends within seconds, since everything has a time limit.
+ */
+export async function examine(input: DoctorInput): Promise<Finding[]> {
+  const { finding, desired } = await repository(input);
+  const geoservers = input.config.skip.gs ? [] : openGeoServers(input);
+  try {
+    const surroundings = surroundingsOf(input, desired, geoservers);
+    const found = await Promise.all(CHECKS.map((check) => answer(check, surroundings)));
+    return [finding, ...found.flat()];
+  } finally {
+    for (const server of geoservers) server.close();
+  }
+}
+
+async function repository(
+  input: DoctorInput,
+): Promise<{ readonly finding: Finding; readonly desired: Desired | undefined }> {
+  const signal = limited(input.signal);
+  try {
+    const opened = await input.openRepository(signal);
+    try {
+      const desired = await within(readDesired(opened, { ...input, signal }), signal);
+      return { finding: describeRepository(input.location, desired), desired };
+    } finally {
+      await opened.close();
+    }
+  } catch (error) {
+    return { finding: failure('repository', error), desired: undefined };
+  }
+}
+
+function openGeoServers({ config, log, clock }: DoctorInput): GeoServer[] {
+  return config.geoservers.map(
+    ({ url, username, password }) => new GeoServer({ url, username, password }, { log, clock }),
+  );
+}
+
+function surroundingsOf(
+  input: DoctorInput,
+  desired: Desired | undefined,
+  geoservers: readonly GeoServer[],
+): Surroundings {
+  const { config, clock, log } = input;
+  const signal = limited(input.signal);
+  const request = {
+    schemas: ['borg_slave', ...schemasOf(desired)],
+    databases: ['postgres', ...config.authDatabases],
+  };
+  return {
+    ...input,
+    signal,
+    desired,
+    geoservers,
+    database: once(() => readServerFacts(config.database, request, { log, clock }, signal)),
+    master: once(async () =>
+      config.master === undefined ? undefined : inspectMaster(config.master, clock, signal),
+    ),
+  };
+}
+
+async function answer(check: Check, surroundings: Surroundings): Promise<readonly Finding[]> {
+  try {
+    const found = await within(check.run(surroundings), surroundings.signal);
+    return 'state' in found ? [found] : found;
+  } catch (error) {
+    return [failure(check.name, error)];
+  }
+}
+
+function once<T>(ask: () => Promise<T>): () => Promise<T> {
+  let answered: Promise<T> | undefined;
+  return () => (answered ??= ask());
+}
+
+function limited(signal: AbortSignal): AbortSignal {
+  return AbortSignal.any([signal, AbortSignal.timeout(LIMIT_MS)]);
+}
+
+/** For what does not heed its signal in time. */
+async function within<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  let stop = (): void => undefined;
+  const stopped = new Promise<never>((_resolve, reject) => {
+    stop = () =>
+      reject(new AgentError('timed-out', `no answer within ${LIMIT_MS / 1_000} s`, { retry: 'transient' }));
+    if (signal.aborted) stop();
+    signal.addEventListener('abort', stop, { once: true });
+  });
+  try {
+    return await Promise.race([work, stopped]);
+  } finally {
+    signal.removeEventListener('abort', stop);
+    // Whoever loses the race is not listened to any more.
+    work.catch(() => undefined);
+  }
+}
