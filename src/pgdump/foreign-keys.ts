@@ -3,7 +3,7 @@ import type { Session } from './connections.js';
 import type { DatabaseContext } from './context.js';
 import { sqlState } from './errors.js';
 import type { DumpInfo, ForeignKey } from './inspect.js';
-import { qualified, quoteName, type TableAddress } from './names.js';
+import { quoteName, type TableAddress } from './names.js';
 
 /** Adding a key blocks writers, never readers, so it may wait this long for them. */
 const LOCK_TIMEOUT_MS = 30_000;
@@ -51,25 +51,25 @@ export async function addAwaitedForeignKeys(
   address: TableAddress,
 ): Promise<string[]> {
   const rows = await session.query<{
-    data_schema: string;
-    table_name: string;
+    child: string;
     name: string;
     definition: string;
-  }>('SELECT data_schema, table_name, name, definition FROM borg_slave.awaited($1, $2)', [
-    address.dataSchema,
-    address.table,
-  ]);
+    is_there: boolean;
+  }>('SELECT * FROM borg_slave.awaited($1, $2)', [address.dataSchema, address.table]);
   const warnings: string[] = [];
   for (const row of rows) {
-    const child = qualified(row.data_schema, row.table_name);
     try {
       // In two steps, so that writers of the child are held up only for a moment.
-      const added = await add(context, session, row.name, unvalidated(row.definition));
+      const added = row.is_there ? [] : await add(context, session, row.name, unvalidated(row.definition));
       warnings.push(...added);
-      if (added.length === 0) await validate(context, session, child, row.name);
+      if (added.length === 0) await validate(context, session, row.child, row.name);
     } catch (error) {
       if (!(error instanceof AgentError) || error.reason === 'cancelled') throw error;
-      warnings.push(`The foreign key ${row.name} of ${child} could not be added: ${error.message}`);
+      warnings.push(
+        sqlState(error) === VIOLATED
+          ? notValidated(row.name, row.child)
+          : `The foreign key ${row.name} of ${row.child} could not be added: ${error.message}`,
+      );
     }
   }
   return warnings;
@@ -79,7 +79,7 @@ interface KeyToMove {
   readonly child: string;
   readonly name: string;
   readonly temporary: string;
-  readonly add_sql: string;
+  readonly add_sql: string | null;
   readonly validate_sql: string | null;
 }
 
@@ -100,13 +100,11 @@ export async function prepareForeignKeys(
   const warnings: string[] = [];
   for (const key of keys) {
     try {
-      await execute(context, session, key.add_sql);
+      if (key.add_sql !== null) await execute(context, session, key.add_sql);
       if (key.validate_sql !== null) await execute(context, session, key.validate_sql);
     } catch (error) {
       if (sqlState(error) === VIOLATED && key.validate_sql !== null) {
-        warnings.push(
-          `The foreign key ${key.name} of ${key.child} is kept, but not validated: rows point to nothing.`,
-        );
+        warnings.push(notValidated(key.name, key.child));
         continue;
       }
       if (![VIOLATED, ...UNSUITABLE].includes(sqlState(error) ?? '')) throw error;
@@ -127,6 +125,10 @@ export async function prepareForeignKeys(
 /** The warning for a foreign key whose target is not there. */
 export function leftOut(name: string): string {
   return `The foreign key ${name} is left out: the table it points to is not on this slave.`;
+}
+
+function notValidated(name: string, child: string): string {
+  return `The foreign key ${name} of ${child} is not validated: rows point to nothing.`;
 }
 
 /** Adds one key; data that violate it leave it not validated, an unsuitable target leaves it out. Returns warnings. */

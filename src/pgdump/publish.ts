@@ -201,9 +201,10 @@ async function swap(
   publication: Publication,
   info: DumpInfo,
   digests: Digests,
-  warnings: string[],
+  warnings: readonly string[],
 ): Promise<PublishedTable> {
   const { context, session, request } = publication;
+  const said = new Set(warnings); // a try that is repeated says the same again
   interface Swapped {
     readonly change: 'created' | 'replaced' | 'recreated';
     readonly columns_changed: boolean;
@@ -211,7 +212,7 @@ async function swap(
   }
   progress(publication, 'table is exchanged');
   const swapped = await withLockRetries(session, lockOptions(publication), async (lockMs) => {
-    warnings.push(...(await prepareForeignKeys(context, session, request)));
+    for (const warning of await prepareForeignKeys(context, session, request)) said.add(warning);
     return session.one<Swapped>(
       'SELECT * FROM borg_slave.swap($1, $2, $3, $4, $5, $6, $7, $8, $9)',
       [...placeOf(request), request.md5, digests.contentKey, info.size, request.jobId, lockMs],
@@ -220,12 +221,12 @@ async function swap(
     );
   });
   progress(publication, 'table is published');
-  warnings.push(...(await addAwaitedForeignKeys(context, session, request)));
+  for (const warning of await addAwaitedForeignKeys(context, session, request)) said.add(warning);
   return {
     change: swapped.change,
     columnsChanged: swapped.columns_changed,
     rebuiltViews: swapped.rebuilt,
-    warnings,
+    warnings: [...said],
   };
 }
 

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { layoutOf, makeRig, md5Of, never, published, schemas, type Rig } from './rig.js';
+import { failureOf, layoutOf, makeRig, md5Of, never, published, schemas, type Rig } from './rig.js';
 
 describe('pgdump/foreign-keys', () => {
   let rig: Rig;
@@ -73,6 +73,30 @@ describe('pgdump/foreign-keys', () => {
     expect(warnings[0]).to.contain('Child FK');
     expect(await keys('d.child')).to.deep.equal([
       { name: 'Child FK', definition: `${DEFINITION} NOT VALID` },
+    ]);
+    await rig.master.query('INSERT INTO d.parent VALUES (3, 4)');
+    expect(await rig.publish('parent')).to.deep.include({ warnings: [] });
+    expect(await keys('d.child')).to.deep.equal([{ name: 'Child FK', definition: DEFINITION }]);
+  });
+
+  it('a key that was prepared but not validated before a crash is validated', async () => {
+    await rig.master.query('CREATE TABLE d.target (id int PRIMARY KEY); INSERT INTO d.target VALUES (1)');
+    await rig.publish('target');
+    await rig.slave
+      .query(`CREATE TABLE public.c (id int CONSTRAINT k REFERENCES d.target); INSERT INTO public.c VALUES (1);
+      CREATE FUNCTION public.f() RETURNS SETOF s.target LANGUAGE sql AS $$SELECT NULL::s.target$$`);
+    await rig.master.query('ALTER TABLE d.target ALTER id TYPE bigint');
+    const file = await rig.dump('target');
+    expect(await failureOf(rig.publish('target', file))).to.include({ reason: 'conflict' });
+    // As a crash leaves it: added, not validated.
+    await rig.slave.query(`DO $do$DECLARE k record; BEGIN
+      SELECT conname, pg_get_constraintdef(oid) AS def INTO STRICT k FROM pg_constraint
+       WHERE conrelid = 'public.c'::regclass AND conname LIKE 'borg%';
+      EXECUTE format('ALTER TABLE public.c DROP CONSTRAINT %1$I, ADD CONSTRAINT %1$I %2$s NOT VALID', k.conname, k.def);
+      END$do$; DROP FUNCTION public.f`);
+    expect(await rig.publish('target', file)).to.deep.include({ change: 'recreated', warnings: [] });
+    expect(await keys('public.c')).to.deep.equal([
+      { name: 'k', definition: 'FOREIGN KEY (id) REFERENCES d.target(id)' },
     ]);
   });
 

@@ -82,16 +82,18 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                       WHERE c.conrelid = borg_slave.relation($1, $2) AND c.contype = 'f' AND c.conname = f.name);
 $$;
 
--- Foreign keys of other published tables that wait for this table.
-CREATE FUNCTION borg_slave.awaited(data_schema text, table_name text) RETURNS SETOF borg_slave.foreign_key
+-- Foreign keys of other published tables that wait for this table: not there, or not validated although the dump has
+-- them so (rows pointed to nothing, or a crash came between adding and validating).
+CREATE FUNCTION borg_slave.awaited(data_schema text, table_name text)
+RETURNS TABLE (child text, name text, definition text, is_there boolean)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-  SELECT f.* FROM borg_slave.foreign_key f
+  SELECT borg_slave.qualified_name(l.live_oid), f.name, f.definition, c.oid IS NOT NULL
+    FROM borg_slave.foreign_key f
+    JOIN borg_slave.layer l ON l.data_schema = f.data_schema AND l.table_name = f.table_name
+                           AND l.live_oid = borg_slave.relation(f.data_schema, f.table_name)
+    LEFT JOIN pg_constraint c ON c.conrelid = l.live_oid AND c.contype = 'f' AND c.conname = f.name
    WHERE f.referenced_schema = $1 AND f.referenced_table = $2 AND (f.data_schema, f.table_name) <> ($1, $2)
-     AND EXISTS (SELECT FROM borg_slave.layer l WHERE l.data_schema = f.data_schema AND l.table_name = f.table_name
-                  AND l.live_oid = borg_slave.relation(f.data_schema, f.table_name))
-     AND NOT EXISTS (SELECT FROM pg_constraint c
-                      WHERE c.conrelid = borg_slave.relation(f.data_schema, f.table_name)
-                        AND c.contype = 'f' AND c.conname = f.name);
+     AND (c.oid IS NULL OR NOT c.convalidated AND f.definition NOT LIKE '% NOT VALID');
 $$;
 
 -- Is this table there ('present'), away for good ('absent'), or in the middle of being published ('changing')?

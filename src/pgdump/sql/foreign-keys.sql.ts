@@ -5,14 +5,17 @@
  * DEFERRABLE and the actions survive.
  */
 export const FOREIGN_KEYS = /* sql */ `
+-- What is still to be done before the swap; add_sql and validate_sql are null where they are done or not wanted.
 CREATE FUNCTION borg_slave.foreign_keys_to_move(old_table oid, new_table oid)
 RETURNS TABLE (child text, name text, temporary text, add_sql text, validate_sql text)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
   SELECT borg_slave.qualified_name(c.conrelid), c.conname::text, t.temporary,
-         format('ALTER TABLE %s ADD CONSTRAINT %I %s%s%s', borg_slave.qualified_name(c.conrelid), t.temporary,
-                t.new_start, regexp_replace(substr(d.definition, length(t.old_start) + 1), ' NOT VALID$', ''),
-                -- A partitioned table accepts validated keys only.
-                CASE WHEN r.relkind = 'p' THEN '' ELSE ' NOT VALID' END),
+         CASE WHEN n.oid IS NULL
+              THEN format('ALTER TABLE %s ADD CONSTRAINT %I %s%s%s', borg_slave.qualified_name(c.conrelid), t.temporary,
+                     t.new_start, regexp_replace(substr(d.definition, length(t.old_start) + 1), ' NOT VALID$', ''),
+                     -- A partitioned table accepts validated keys only.
+                     CASE WHEN r.relkind = 'p' THEN '' ELSE ' NOT VALID' END)
+         END,
          CASE WHEN c.convalidated AND r.relkind <> 'p'
               THEN format('ALTER TABLE %s VALIDATE CONSTRAINT %I', borg_slave.qualified_name(c.conrelid), t.temporary)
          END
@@ -26,10 +29,11 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
        FROM (SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY u.place) AS columns
                FROM unnest(c.conkey) WITH ORDINALITY u (number, place)
                JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = u.number) k) t
+    LEFT JOIN pg_constraint n ON n.conrelid = c.conrelid AND n.conname = t.temporary AND n.confrelid = new_table
    WHERE c.contype = 'f' AND c.conparentid = 0 AND c.confrelid = old_table AND c.conrelid <> old_table
      AND starts_with(d.definition, t.old_start)
-     AND NOT EXISTS (SELECT FROM pg_constraint n WHERE n.conrelid = c.conrelid AND n.conname = t.temporary
-                                                   AND n.confrelid = new_table);
+     -- A crash can come between adding and validating.
+     AND (n.oid IS NULL OR c.convalidated AND NOT n.convalidated);
 $$;
 
 CREATE FUNCTION borg_slave.move_foreign_keys(old_table oid, new_table oid) RETURNS void
