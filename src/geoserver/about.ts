@@ -13,3 +13,8 @@ export async function version(rest: Rest, signal: AbortSignal): Promise<string> 
     hint: 'Check GEOSERVER_URL.',
   });
 }
+
+/** Drops everything that is in memory and reads the data directory again. */
+export function reload(rest: Rest, signal: AbortSignal): Promise<void> {
+  return rest.write({ method: 'POST', path: '/rest/reload' }, signal);
+}

@@ -37,8 +37,9 @@ export { union } from './boxes.js';
 /**
  * One GeoServer, by its REST interface. `ensure…` brings an object into the wanted state: it looks first, writes only
  * what differs, and says what it did; an object that is as wanted costs one GET. `remove…` takes a missing object as
- * removed. All may be called at the same time: writes to one object never overtake each other. Nothing is ever
- * reset as a whole, or deleted to be created anew (but for WMS layers, where GeoServer leaves no other way).
+ * removed. All may be called at the same time: writes to one object never overtake each other. None of them reloads
+ * the server, resets a store, or deletes an object to create it anew (but for WMS layers, where GeoServer sometimes
+ * leaves no other way).
  *
  * Throws AgentError: 'connection', 'timed-out', 'cancelled', or what GeoServer said, sorted by its text
  * (GeoServerError); 'invalid-task-file' (final) for a name that GeoServer cannot address, before any request.
@@ -54,138 +55,145 @@ export class GeoServer {
     this.url = this.#rest.url;
   }
 
-  version(signal: AbortSignal): Promise<string> {
+  async version(signal: AbortSignal): Promise<string> {
     return about.version(this.#rest, signal);
   }
 
-  serverTime(signal: AbortSignal): Promise<Date | undefined> {
+  async serverTime(signal: AbortSignal): Promise<Date | undefined> {
     return inspect.serverTime(this.#rest, signal);
   }
 
-  gridSetNames(signal: AbortSignal): Promise<readonly string[]> {
+  async gridSetNames(signal: AbortSignal): Promise<readonly string[]> {
     return inspect.gridSetNames(this.#rest, signal);
   }
 
-  findDefects(stores: readonly Qualified[], signal: AbortSignal): Promise<readonly inspect.Defect[]> {
+  async findDefects(stores: readonly Qualified[], signal: AbortSignal): Promise<readonly inspect.Defect[]> {
     return inspect.findDefects(this.#rest, stores, signal);
   }
 
-  ensureWorkspace(workspace: workspaces.Workspace, signal: AbortSignal): Promise<Change> {
+  async ensureWorkspace(workspace: workspaces.Workspace, signal: AbortSignal): Promise<Change> {
     return workspaces.ensureWorkspace(this.#rest, workspace, signal);
   }
 
-  ensurePostgisStore(store: dataStores.PostgisStore, signal: AbortSignal): Promise<Change> {
+  async ensurePostgisStore(store: dataStores.PostgisStore, signal: AbortSignal): Promise<Change> {
     return dataStores.ensurePostgisStore(this.#rest, store, signal);
   }
 
-  removeDataStore(store: Qualified, signal: AbortSignal): Promise<Change> {
+  async removeDataStore(store: Qualified, signal: AbortSignal): Promise<Change> {
     return dataStores.removeDataStore(this.#rest, store, signal);
   }
 
-  listFeatureTypes(store: Qualified, signal: AbortSignal): Promise<readonly string[] | undefined> {
+  async listFeatureTypes(store: Qualified, signal: AbortSignal): Promise<readonly string[] | undefined> {
     return dataStores.listFeatureTypes(this.#rest, store, signal);
   }
 
-  ensureStyle(style: styles.Style, signal: AbortSignal): Promise<Change> {
+  async ensureStyle(style: styles.Style, signal: AbortSignal): Promise<Change> {
     return styles.ensureStyle(this.#rest, style, signal);
   }
 
-  removeStyle(style: Qualified, signal: AbortSignal): Promise<Change> {
+  async removeStyle(style: Qualified, signal: AbortSignal): Promise<Change> {
     return styles.removeStyle(this.#rest, style, signal);
   }
 
-  ensureFeatureType(featureType: featureTypes.FeatureType, signal: AbortSignal): Promise<Change> {
+  async ensureFeatureType(featureType: featureTypes.FeatureType, signal: AbortSignal): Promise<Change> {
     return featureTypes.ensureFeatureType(this.#rest, featureType, signal);
   }
 
-  removeFeatureType(name: featureTypes.FeatureTypeName, signal: AbortSignal): Promise<Change> {
+  async removeFeatureType(name: featureTypes.FeatureTypeName, signal: AbortSignal): Promise<Change> {
     return featureTypes.removeFeatureType(this.#rest, name, signal);
   }
 
-  featureTypeExists(name: featureTypes.FeatureTypeName, signal: AbortSignal): Promise<boolean> {
+  async featureTypeExists(name: featureTypes.FeatureTypeName, signal: AbortSignal): Promise<boolean> {
     return featureTypes.featureTypeExists(this.#rest, name, signal);
   }
 
-  setLayerStyles(layerStyles: layers.LayerStyles, signal: AbortSignal): Promise<Change> {
+  async setLayerStyles(layerStyles: layers.LayerStyles, signal: AbortSignal): Promise<Change> {
     return layers.setLayerStyles(this.#rest, layerStyles, signal);
   }
 
-  findLayer(name: Qualified, signal: AbortSignal): Promise<layers.LayerFacts | undefined> {
+  async findLayer(name: Qualified, signal: AbortSignal): Promise<layers.LayerFacts | undefined> {
     return layers.findLayer(this.#rest, name, signal);
   }
 
-  layerBox(name: Qualified, signal: AbortSignal): Promise<Box | undefined> {
+  async layerBox(name: Qualified, signal: AbortSignal): Promise<Box | undefined> {
     return layers.layerBox(this.#rest, name, signal);
   }
 
-  ensureWmsStore(store: wmsStores.WmsStore, signal: AbortSignal): Promise<Change> {
+  async ensureWmsStore(store: wmsStores.WmsStore, signal: AbortSignal): Promise<Change> {
     return wmsStores.ensureWmsStore(this.#rest, store, signal);
   }
 
-  removeWmsStore(store: Qualified, signal: AbortSignal): Promise<Change> {
+  async removeWmsStore(store: Qualified, signal: AbortSignal): Promise<Change> {
     return wmsStores.removeWmsStore(this.#rest, store, signal);
   }
 
-  listWmsLayers(store: Qualified, signal: AbortSignal): Promise<readonly string[] | undefined> {
+  async listWmsLayers(store: Qualified, signal: AbortSignal): Promise<readonly string[] | undefined> {
     return wmsStores.listWmsLayers(this.#rest, store, signal);
   }
 
-  ensureWmsLayer(layer: wmsLayers.WmsLayer, signal: AbortSignal): Promise<Change> {
+  async ensureWmsLayer(layer: wmsLayers.WmsLayer, signal: AbortSignal): Promise<Change> {
     return wmsLayers.ensureWmsLayer(this.#rest, layer, signal);
   }
 
-  removeWmsLayer(name: Qualified, signal: AbortSignal): Promise<Change> {
+  async removeWmsLayer(name: Qualified, signal: AbortSignal): Promise<Change> {
     return wmsLayers.removeWmsLayer(this.#rest, name, signal);
   }
 
-  ensureLayerGroup(group: layerGroups.LayerGroup, signal: AbortSignal): Promise<Change> {
+  async ensureLayerGroup(group: layerGroups.LayerGroup, signal: AbortSignal): Promise<Change> {
     return layerGroups.ensureLayerGroup(this.#rest, group, signal);
   }
 
-  removeLayerGroup(name: Qualified, signal: AbortSignal): Promise<Change> {
+  async removeLayerGroup(name: Qualified, signal: AbortSignal): Promise<Change> {
     return layerGroups.removeLayerGroup(this.#rest, name, signal);
   }
 
-  dropFromGroup(group: Qualified, member: layerGroups.GroupMember, signal: AbortSignal): Promise<Change> {
+  async dropFromGroup(
+    group: Qualified,
+    member: layerGroups.GroupMember,
+    signal: AbortSignal,
+  ): Promise<Change> {
     return layerGroups.dropFromGroup(this.#rest, group, member, signal);
   }
 
-  groupsWith(member: layerGroups.GroupMember, signal: AbortSignal): Promise<readonly Qualified[]> {
+  async groupsWith(member: layerGroups.GroupMember, signal: AbortSignal): Promise<readonly Qualified[]> {
     return layerGroups.groupsWith(this.#rest, member, signal);
   }
 
-  groupMembers(
+  async groupMembers(
     group: Qualified,
     signal: AbortSignal,
   ): Promise<readonly layerGroups.GroupMember[] | undefined> {
     return layerGroups.groupMembers(this.#rest, group, signal);
   }
 
-  groupBox(group: Qualified, signal: AbortSignal): Promise<Box | undefined> {
+  async groupBox(group: Qualified, signal: AbortSignal): Promise<Box | undefined> {
     return layerGroups.groupBox(this.#rest, group, signal);
   }
 
-  putAccessRules(file: string, signal: AbortSignal): Promise<Change> {
+  async putAccessRules(file: string, signal: AbortSignal): Promise<Change> {
     return accessRules.putAccessRules(this.#rest, file, signal);
   }
 
-  getMap(map: maps.MapRequest, signal: AbortSignal): Promise<maps.MapImage> {
+  async getMap(map: maps.MapRequest, signal: AbortSignal): Promise<maps.MapImage> {
     return maps.getMap(this.#rest, map, signal);
   }
 
-  ensureGridSets(names: readonly string[], signal: AbortSignal): Promise<void> {
+  async ensureGridSets(names: readonly string[], signal: AbortSignal): Promise<void> {
     return this.#gridSets.ensure(names, signal);
   }
 
-  ensureTileLayer(tileLayer: tileLayers.TileLayer, signal: AbortSignal): Promise<Change> {
+  async ensureTileLayer(tileLayer: tileLayers.TileLayer, signal: AbortSignal): Promise<Change> {
     return tileLayers.ensureTileLayer(this.#rest, this.#gridSets, tileLayer, signal);
   }
 
-  removeTileLayer(name: Qualified & { readonly likelyNew?: boolean }, signal: AbortSignal): Promise<Change> {
+  async removeTileLayer(
+    name: Qualified & { readonly likelyNew?: boolean },
+    signal: AbortSignal,
+  ): Promise<Change> {
     return tileLayers.removeTileLayer(this.#rest, name, signal);
   }
 
-  truncateTiles(name: Qualified, signal: AbortSignal): Promise<Change> {
+  async truncateTiles(name: Qualified, signal: AbortSignal): Promise<Change> {
     return tileLayers.truncateTiles(this.#rest, name, signal);
   }
 
@@ -193,7 +201,7 @@ export class GeoServer {
    * Makes this server read its whole configuration again: only for one that shares its data directory with another,
    * which has been written. Readers of all its layers fail meanwhile.
    */
-  reload(signal: AbortSignal): Promise<void> {
+  async reload(signal: AbortSignal): Promise<void> {
     return about.reload(this.#rest, signal);
   }
 

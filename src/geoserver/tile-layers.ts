@@ -49,11 +49,18 @@ export function ensureTileLayer(
   );
 }
 
-/** Takes the tile layer with its tiles away; maps are then drawn at each request. */
-export function removeTileLayer(rest: Rest, name: Qualified, signal: AbortSignal): Promise<Change> {
+/**
+ * Takes the tile layer with its tiles away; maps are then drawn at each request. With `likelyNew` it does not look
+ * first, since a new layer has one.
+ */
+export function removeTileLayer(
+  rest: Rest,
+  name: Qualified & Pick<TileLayer, 'likelyNew'>,
+  signal: AbortSignal,
+): Promise<Change> {
   return rest.alone(name, () =>
     converge(async () => {
-      if ((await read(rest, name, signal)) === undefined) return 'unchanged';
+      if (name.likelyNew !== true && (await read(rest, name, signal)) === undefined) return 'unchanged';
       return (await rest.delete(tilePath(name), signal)) ? 'removed' : 'unchanged';
     }, signal),
   );

@@ -88,6 +88,18 @@ export class Catalog {
       this.gridSets.set(name, `<gridSet><name>${name}</name></gridSet>`);
   }
 
+  /** What a server does that reads a data directory which another one has written. */
+  copyFrom(other: Catalog): void {
+    const { workspaces, tileLayers, gridSets, rulesFile } = structuredClone({
+      ...{ workspaces: other.workspaces, tileLayers: other.tileLayers },
+      ...{ gridSets: other.gridSets, rulesFile: other.rulesFile },
+    });
+    replaceAll(this.workspaces, workspaces);
+    replaceAll(this.tileLayers, tileLayers);
+    replaceAll(this.gridSets, gridSets);
+    this.rulesFile = this.rulesInForce = rulesFile;
+  }
+
   workspace(name: string, message: string): Workspace {
     const found = this.workspaces.get(name);
     if (found === undefined) throw new RestException(404, message);
@@ -174,6 +186,11 @@ export class Catalog {
       if (layer.defaultStyle === qualified || layer.styles.includes(qualified))
         this.cached.delete(`${workspace.name}:${name}`);
   }
+}
+
+function replaceAll<K, V>(target: Map<K, V>, source: ReadonlyMap<K, V>): void {
+  target.clear();
+  for (const [key, value] of source) target.set(key, value);
 }
 
 /** A copy that lacks these keys. */

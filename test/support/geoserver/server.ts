@@ -8,7 +8,7 @@ import { layerGroups } from './layer-groups.js';
 import { layers } from './layers.js';
 import { ReadWriteLock } from './lock.js';
 import { maps } from './maps.js';
-import { BareStatus, json, page, plain, RestException, SendError, type Reply } from './replies.js';
+import { BareStatus, json, ok, page, plain, RestException, SendError, type Reply } from './replies.js';
 import { Router } from './router.js';
 import { security } from './security.js';
 import { styles } from './styles.js';
@@ -22,6 +22,8 @@ export interface GeoServerOptions {
   readonly tables?: boolean;
   readonly username?: string;
   readonly password?: string;
+  /** Another server whose data directory this one shares: a reload takes over what that one has. */
+  readonly sharesDataOf?: GeoServerStandIn;
 }
 
 export interface Recorded {
@@ -74,6 +76,10 @@ export async function startGeoServer(options: GeoServerOptions = {}): Promise<Ge
   const catalog = new Catalog();
   const router = new Router();
   router.on('GET', '/rest/about/version', () => json({ about: { resource: [VERSION] } }));
+  router.on('POST', '/rest/reload', () => {
+    if (options.sharesDataOf !== undefined) catalog.copyFrom(options.sharesDataOf.catalog);
+    return ok();
+  });
   for (const resource of [workspaces, styles, layers, wms, layerGroups, tiles, security, maps])
     resource(router, catalog);
   for (const resource of [dataStores, featureTypes]) resource(router, catalog, tables);
