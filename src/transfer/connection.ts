@@ -12,6 +12,9 @@ const MAX_SOCKET_PATH = 86;
 /** An orphan of a killed agent ends by itself after this long without a session. */
 const PERSIST_SECONDS = 60;
 
+/** Nobody is there to type a passphrase or to confirm a host key, whatever a desktop's settings say. */
+export const NO_QUESTIONS = { SSH_ASKPASS_REQUIRE: 'never' } as const;
+
 /**
  * One ssh connection per host (ControlMaster), that every rsync to the host shares: a handshake costs more than most
  * transfers. Where sharing does not work (a wrapper that is not OpenSSH, an own ControlMaster in the ssh command, no
@@ -21,13 +24,19 @@ export class SshConnections {
   readonly #words: readonly string[];
   readonly #connectSeconds: number;
   readonly #log: Logger;
+  readonly #signal: AbortSignal;
   readonly #sockets = new Map<string, Promise<string | undefined>>();
   readonly #shared: boolean;
   #dir: Promise<string | undefined> | undefined;
   #count = 0;
 
-  constructor(words: readonly string[], deps: { readonly connectSeconds: number; readonly log: Logger }) {
+  /** @param deps.signal ends attempts to connect */
+  constructor(
+    words: readonly string[],
+    deps: { readonly connectSeconds: number; readonly log: Logger; readonly signal: AbortSignal },
+  ) {
     this.#words = words;
+    this.#signal = deps.signal;
     this.#connectSeconds = deps.connectSeconds;
     this.#log = deps.log;
     this.#shared = !words.some((word) => /^(-[SM]|(-o)?Control)/i.test(word));
@@ -92,10 +101,11 @@ export class SshConnections {
     const options = ['ControlMaster=yes', `ControlPath=${socket}`, `ControlPersist=${PERSIST_SECONDS}`];
     try {
       // -f: goes to the background when the connection stands; -N: without a session of its own.
-      await this.#ssh([...options.flatMap((option) => ['-o', option]), '-fN', sshHost(host)]);
+      await this.#ssh([...options.flatMap((option) => ['-o', option]), '-fN', sshHost(host)], this.#signal);
     } catch (error) {
       if (error instanceof CommandFailed && error.exitCode === 255 && isRefusedConnection(error.stderr))
         throw connectionError(host, error.stderr, error);
+      if (error instanceof AgentError && error.reason === 'cancelled') throw error;
       if (error instanceof AgentError && error.reason === 'timed-out')
         throw connectionError(host, `no connection after ${this.#connectSeconds} s (timed out)`, error);
       this.#log.debug('ssh connection is not shared', { host, cause: String(error) });
@@ -112,9 +122,14 @@ export class SshConnections {
     await rm(socket, { force: true });
   }
 
-  async #ssh(args: readonly string[]): Promise<void> {
+  async #ssh(args: readonly string[], signal?: AbortSignal): Promise<void> {
     const [program = 'ssh', ...rest] = this.#words;
-    await run(program, [...rest, ...args], { timeoutMs: this.#connectSeconds * 1000, graceMs: 1000 });
+    await run(program, [...rest, ...args], {
+      env: NO_QUESTIONS,
+      signal,
+      timeoutMs: this.#connectSeconds * 1000,
+      graceMs: 1000,
+    });
   }
 }
 

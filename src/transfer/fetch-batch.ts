@@ -73,13 +73,13 @@ export class FetchBatch {
     return this.#waitedFor().flatMap((arrival) => arrival.waiting());
   }
 
+  /** A file that another batch is fetching already is left to that one. */
   #arrivalOf(path: string): Arrival {
-    let arrival = this.#arrivals.get(path);
-    if (!arrival) {
-      arrival = new Arrival(path, () => this.#stopWhenNobodyWaits());
-      this.#arrivals.set(path, arrival);
-      this.#arriving.set(path, arrival);
-    }
+    const known = this.#arriving.get(path);
+    if (known) return known;
+    const arrival = new Arrival(path, () => this.#stopWhenNobodyWaits());
+    this.#arrivals.set(path, arrival);
+    this.#arriving.set(path, arrival);
     return arrival;
   }
 

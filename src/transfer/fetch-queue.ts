@@ -5,27 +5,33 @@ import { Staging } from './staging.js';
 import type { FetchedFile } from './types.js';
 
 /** Long enough for requests that are made in one go, too short to be noticed. */
-const WINDOW_MS = 15;
+const WINDOW_MS = 25;
 /** Fewer large files in one rsync call are not worth a call of their own. */
 const MIN_LARGE_BATCH = 8;
 
 /** Fetches the files of one host: few rsync calls, each file handed out as soon as it is complete and verified. */
 export class FetchQueue {
   readonly staging: Staging;
-  readonly #batcher: Batcher<Waiter>;
+  /** Small files have an rsync of their own, so that they never wait for gigabytes. */
+  readonly #batchers: Readonly<Record<'small' | 'large', Batcher<Waiter>>>;
   readonly #arriving = new Map<string, Arrival>();
 
   constructor(host: string, slots: number, deps: FetchDeps) {
     this.staging = new Staging(deps.cache.root, host);
-    this.#batcher = new Batcher<Waiter>({
-      slots,
-      windowMs: WINDOW_MS,
-      take: (waiting) => takeBatch(waiting, slots),
-      work: async (waiters) => {
-        const late = await new FetchBatch(host, this.staging, this.#arriving, deps).run(waiters);
-        for (const waiter of late) this.#batcher.add(waiter);
-      },
-    });
+    const batcher = (slotsOfSize: number, take: (waiting: readonly Waiter[]) => Waiter[]) =>
+      new Batcher<Waiter>({
+        slots: slotsOfSize,
+        windowMs: WINDOW_MS,
+        take,
+        work: async (waiters) => {
+          const late = await new FetchBatch(host, this.staging, this.#arriving, deps).run(waiters);
+          for (const waiter of late) this.#batchers[waiter.wanted.size].add(waiter);
+        },
+      });
+    this.#batchers = {
+      small: batcher(1, (waiting) => [...waiting]),
+      large: batcher(slots, (waiting) => takeLarge(waiting, slots)),
+    };
   }
 
   /** The verified file. Errors: see Transfer.fetch. */
@@ -33,7 +39,7 @@ export class FetchQueue {
     const waiter = new Waiter(wanted, signal);
     const arrival = this.#arriving.get(wanted.path);
     if (arrival) arrival.join(waiter);
-    else if (!waiter.settled) this.#batcher.add(waiter);
+    else if (!waiter.settled) this.#batchers[wanted.size].add(waiter);
     return waiter.promise;
   }
 
@@ -44,22 +50,19 @@ export class FetchQueue {
 
   /** Waits for the end of all work and removes empty folders. */
   async close(): Promise<void> {
-    await this.#batcher.idle();
+    await Promise.all([this.#batchers.small.idle(), this.#batchers.large.idle()]);
     await this.staging.tidy();
   }
 }
 
 /**
- * All small files, since the work on a job begins with them; else large ones of the highest priority: a share that
- * keeps all slots at work to the end. Requests for one file go together; those that were given up go with the next batch.
+ * Those of the highest priority: a share that keeps all slots at work to the end. Requests for one file go together;
+ * those that were given up go with the next batch.
  */
-function takeBatch(waiting: readonly Waiter[], slots: number): Waiter[] {
+function takeLarge(waiting: readonly Waiter[], slots: number): Waiter[] {
   const live = waiting.filter((waiter) => !waiter.settled);
-  const small = live.filter((waiter) => waiter.wanted.size === 'small');
-  const chosen = small.length > 0 ? small : live;
-  const share =
-    small.length > 0 ? small.length : Math.max(MIN_LARGE_BATCH, Math.ceil(live.length / (2 * slots)));
-  const first = chosen.toSorted((a, b) => b.wanted.priority - a.wanted.priority).slice(0, share);
+  const share = Math.max(MIN_LARGE_BATCH, Math.ceil(live.length / (2 * slots)));
+  const first = live.toSorted((a, b) => b.wanted.priority - a.wanted.priority).slice(0, share);
   const paths = new Set(first.map((waiter) => waiter.wanted.path));
   return waiting.filter((waiter) => waiter.settled || paths.has(waiter.wanted.path));
 }

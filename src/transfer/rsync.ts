@@ -1,5 +1,6 @@
 import { AgentError, toAgentError } from '../lib/errors.js';
 import { CommandFailed, run } from '../lib/process.js';
+import { NO_QUESTIONS } from './connection.js';
 import { diskFull, isDiskFull, rsyncError } from './errors.js';
 import { forRsync } from './ssh-command.js';
 
@@ -45,7 +46,13 @@ export async function rsync(call: RsyncCall): Promise<RsyncOutcome> {
   try {
     const result = await run('rsync', argumentsOf(call), {
       // Settings of a login shell must not change what our arguments mean.
-      env: { LC_ALL: 'C.UTF-8', RSYNC_RSH: undefined, RSYNC_PARTIAL_DIR: undefined, RSYNC_ICONV: undefined },
+      env: {
+        ...NO_QUESTIONS,
+        LC_ALL: 'C.UTF-8',
+        RSYNC_RSH: undefined,
+        RSYNC_PARTIAL_DIR: undefined,
+        RSYNC_ICONV: undefined,
+      },
       input: call.paths.map((path) => `${path}\0`).join(''),
       okCodes: [0, ...PARTIAL],
       signal: watchdog.signal,

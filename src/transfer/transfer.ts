@@ -36,6 +36,7 @@ export class Transfer {
     this.#connections = new SshConnections(splitCommand(settings.ssh), {
       connectSeconds: settings.timeouts.connectSeconds,
       log: deps.log,
+      signal: this.#closed.signal,
     });
     this.#local = new LocalFiles(settings, this.#hashing);
     this.#sends = new SendQueue({

@@ -14,7 +14,7 @@ export interface TransferSettings {
   readonly localDataRoot?: string | undefined;
   /** The peer that all files come from instead of the master. */
   readonly peer?: { readonly host: string; readonly path: string } | undefined;
-  /** rsync processes at the same time to one host. */
+  /** rsync calls at the same time to one host for large files; one more for small ones. */
   readonly transfersPerHost: number;
   readonly timeouts: {
     /** Until the ssh connection stands. */
@@ -55,7 +55,7 @@ export interface FetchRequest {
   readonly peerNames?: readonly string[] | undefined;
   /** With a peer: when it has none of these, take the file from `source`. */
   readonly fallbackToSource?: boolean | undefined;
-  /** Small files of a host all go in one rsync call; large ones are spread over several. Default 'small'. */
+  /** Small files of a host go together in one rsync call; large ones are spread over several. Default 'small'. */
   readonly size?: 'small' | 'large' | undefined;
   /** The greater the earlier; default 0. */
   readonly priority?: number | undefined;

@@ -71,6 +71,21 @@ describe('transfer: faults', () => {
     server.close();
   });
 
+  it('ends at once although a connection is still being made', async () => {
+    const server = createServer();
+    const port = await freePort();
+    await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+    const transfer = rig.transfer({
+      ssh: `ssh -F none -p ${port}`,
+      timeouts: { connectSeconds: 3600, idleSeconds: 3600 },
+    });
+    const fetch = failure(transfer.fetch(await request(), never));
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    await transfer.close();
+    expect((await fetch).reason).to.equal('cancelled');
+    server.close();
+  });
+
   it('gives up on an rsync that is stopped', async () => {
     const dir = await tempDir('bin');
     await writeFile(join(dir, 'rsync'), '#!/bin/sh\nexec sleep 1000\n', { mode: 0o755 });

@@ -15,11 +15,11 @@ describe('transfer: fetch', () => {
     const before = await rig.counts();
     const transfer = rig.transfer();
     const contents = Array.from({ length: 40 }, (_, i) => `meta ${i}`);
+    const sources = await Promise.all(contents.map((text, i) => rig.publish(`batch/${i}/x.meta.json`, text)));
     const files = await Promise.all(
-      contents.map(async (text, i) => {
-        const source = await rig.publish(`batch/${i}/x.meta.json`, text);
-        return transfer.fetch({ source, md5: md5(text), cacheName: `meta/${md5(text)}.json` }, never);
-      }),
+      contents.map((text, i) =>
+        transfer.fetch({ source: sources[i]!, md5: md5(text), cacheName: `meta/${md5(text)}.json` }, never),
+      ),
     );
     for (const [i, file] of files.entries()) {
       expect(await readFile(file.path, 'utf8')).to.equal(contents[i]);
@@ -189,6 +189,31 @@ describe('transfer: fetch', () => {
     expect(done).to.deep.equal(['a.db']);
     await all;
     expect(done).to.deep.equal(['a.db', 'b.db']);
+  });
+
+  it('does not let small files wait for large ones', async () => {
+    const { ssh } = await rig.sshWrapper({ after: 500_000, pauseMs: 1500 });
+    const transfer = rig.transfer({ ssh, transfersPerHost: 1 });
+    const done: string[] = [];
+    const fetch = async (name: string, data: Buffer, size: 'small' | 'large') => {
+      const source = await rig.publish(name, data);
+      await transfer.fetch({ source, md5: md5(data), cacheName: `ws1.${name}`, size }, never);
+      done.push(name);
+    };
+    const large = fetch('large.db', noise(1_000_000), 'large');
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    await fetch('small.sld', noise(1000), 'small');
+    expect(done).to.deep.equal(['small.sld']);
+    await large;
+  });
+
+  it('works with the ssh options that operators have in their settings', async () => {
+    const options =
+      '-o KeepAlive=yes -o ServerAliveInterval=30 -o ConnectTimeout=3600 -o ConnectionAttempts=5';
+    const source = await rig.publish('x.db', 'x');
+    const transfer = rig.transfer({ ssh: `${rig.ssh} ${options}` });
+    const file = await transfer.fetch({ source, md5: md5('x'), cacheName: 'ws1.x.db' }, never);
+    expect(file.bytes).to.equal(1);
   });
 
   it('takes names that are odd for a shell, an option, or a list of files', async () => {
