@@ -15,7 +15,7 @@ import type { JobOutcome, StepEvent } from '../tasks/run.js';
 import { readVersion } from './version.js';
 
 export interface RunReportsContext {
-  readonly config: Config;
+  readonly config: Pick<Config, 'slaveName' | 'channels' | 'codeBranch' | 'master' | 'statePath'>;
   readonly log: Logger;
   readonly redactor: Redactor;
   readonly clock: Clock;
@@ -69,6 +69,7 @@ export class RunReports {
       jobReport(job, {
         finishedAt: this.#clock.now(),
         failure: outcome.type === 'failed' ? outcome.failure : undefined,
+        warnings: outcome.warnings,
         tasks: this.#store.tasksOf(job.path),
         blocked: this.#blocked.get(job) ?? [],
       }),

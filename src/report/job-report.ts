@@ -17,6 +17,8 @@ export interface JobEnd {
   readonly finishedAt: Date;
   /** Undefined when it is done on all of its targets. */
   readonly failure: Pick<Failure, 'message'> | undefined;
+  /** Remarks on a job that is done. */
+  readonly warnings?: readonly string[];
   /** What the record says of the file's tasks. */
   readonly tasks: readonly TaskRecord[];
   /** Tasks that were not tried. */
@@ -24,8 +26,9 @@ export interface JobEnd {
 }
 
 /** The report of a job that has ended. Pure. */
-export function jobReport(job: EndedJob, { finishedAt, failure, tasks, blocked = [] }: JobEnd): JobReport {
+export function jobReport(job: EndedJob, end: JobEnd): JobReport {
   const { path, channel, kind, action, name, spec } = job;
+  const { finishedAt, failure, warnings = [], tasks, blocked = [] } = end;
   const own = tasks.filter((task) => task.action === action);
   const ended = own.flatMap((task) => taskReport(task));
   const all = [...ended, ...blocked.map((task) => ({ ...task, state: 'blocked' as const }))];
@@ -39,6 +42,7 @@ export function jobReport(job: EndedJob, { finishedAt, failure, tasks, blocked =
     workspace: typeof spec['name'] === 'string' ? textOf(spec['workspace']) : undefined,
     state: failure === undefined ? 'done' : 'failed',
     failure: failure?.message,
+    remark: warnings.length === 0 ? undefined : warnings.join('\n'),
     finishedAt,
     spatialType: textOf(spec['spatial_type']),
     jobId: numberOf(spec['job_id']),

@@ -10,11 +10,12 @@ const STACK_LINE = /^\s*(at\s.*(\(.*\)|:\d+)|File ".*", line \d+.*|\.\.\. \d+ mo
 
 /** A job's status as operators know it: a head, then one block for each task, and in it one for each of several servers. */
 export function jobText(report: JobReport, redact: Redact): string {
+  const message = report.failure ?? report.remark;
   const head = [
     `Sync File : ${inline(report.path, redact)}`,
     `    Last Process Time : ${time(report.finishedAt)}`,
     `    Succeed : ${flag(report.state === 'done')}`,
-    ...(report.failure === undefined ? [] : [`    Message : ${inline(report.failure, redact)}`]),
+    ...(message === undefined ? [] : [`    Message : ${inline(message, redact)}`]),
   ].join('\n');
   const types = [...new Set(report.tasks.map((task) => task.type))];
   const blocks = types.map((type, index) =>

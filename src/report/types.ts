@@ -39,6 +39,8 @@ export interface JobReport {
   readonly workspace?: string | undefined;
   readonly state: 'done' | 'failed';
   readonly failure?: string | undefined;
+  /** What people should know of a job that is done. */
+  readonly remark?: string | undefined;
   readonly finishedAt: Date;
   readonly spatialType?: string | undefined;
   readonly jobId?: number | undefined;

@@ -269,6 +269,55 @@ describe('report: delivery', () => {
     expect(waiting()).to.equal(0);
   });
 
+  it('ends right, whatever the master does in between', async function () {
+    this.timeout(120_000);
+    const cluster = await postgres();
+    const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
+    const random = generator(seed);
+    const pick = (count: number): number => Math.floor(random() * count);
+    const expected = new Map<string, number>();
+    let isUp = true;
+    let reporter = rig.reporter();
+    try {
+      for (let step = 1; step <= 150; step += 1) {
+        const name = `l${pick(12)}`;
+        const finishedAt = new Date(Date.UTC(2026, 0, 1, 0, step));
+        switch (pick(10)) {
+          case 0:
+            await (isUp ? cluster.stop('immediate') : cluster.start());
+            isUp = !isUp;
+            break;
+          case 1:
+            reporter = rig.reporter();
+            break;
+          case 2:
+            if (isUp)
+              await rig.master.query(
+                `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'slave-sync report'`,
+              );
+            break;
+          case 3:
+            reporter.jobEnded(layer('ws1', name, { action: 'remove', finishedAt }));
+            expected.delete(name);
+            break;
+          case 4:
+          case 5:
+            await reporter.flush(never);
+            break;
+          default:
+            reporter.jobEnded(layer('ws1', name, { jobId: step, finishedAt }));
+            expected.set(name, step);
+        }
+      }
+    } finally {
+      if (!isUp) await cluster.start();
+    }
+    await rig.reporter().flush(never);
+    const rows = (await rig.layers()).map((row) => [row['publish'], row['deploied_job_id']] as const);
+    expect(new Map(rows as [string, number][]), `SEED=${seed}`).to.deep.equal(expected);
+    expect(waiting()).to.equal(0);
+  });
+
   it('does not send at the same time as another process', async () => {
     const reporter = rig.reporter();
     reporter.jobEnded(layer('ws1', 'a'));
@@ -309,6 +358,17 @@ describe('report: delivery', () => {
     expect(performance.now() - begin).to.be.lessThan(8_000);
   });
 });
+
+/** Numbers from 0 up to 1 that a seed repeats (mulberry32). */
+function generator(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
 
 /** A server that takes connections and never says a word. */
 async function listen(): Promise<{ port: number; close(): Promise<void> }> {

@@ -43,6 +43,11 @@ describe('report/job-report', () => {
     });
   });
 
+  it('passes on the remarks on a job that is done', () => {
+    const report = jobReport(job, { finishedAt, failure: undefined, warnings: ['a', 'b'], tasks: [] });
+    expect(report).to.include({ state: 'done', remark: 'a\nb' });
+  });
+
   it('lists the tasks in their order, with those that were not tried', () => {
     const report = jobReport(job, {
       finishedAt,

@@ -50,6 +50,12 @@ describe('report/text', () => {
         Message : not tried: HTTP 500`);
   });
 
+  it('shows the remark on a job that is done', () => {
+    expect(jobText(layer('ws1', 'roads', { remark: 'a\nb', tasks: [] }), same)).to.match(
+      /True\n {4}Message : a \| b$/,
+    );
+  });
+
   it('keeps messages of several lines from looking like a part of the layout', () => {
     const text = jobText(
       failed('ws1', 'roads', 'no\n\n    Task 9 : restore_table\n        Succeed : True'),
