@@ -83,16 +83,17 @@ export function healthLine({ state, text, metrics }: Health): string {
 
 /** When pull and run both last had worked: a run alone proves nothing while the master cannot be reached. */
 function lastSuccess({ heartbeat, lastRun }: HealthFacts): Date | undefined {
-  const pulledAt = heartbeat?.pulledAt;
   if (heartbeat === undefined || lastRun === undefined) return lastRun?.at;
-  return pulledAt === undefined || lastRun.at < pulledAt ? lastRun.at : pulledAt;
+  const { pulledAt } = heartbeat;
+  return pulledAt !== undefined && lastRun.at < pulledAt ? lastRun.at : pulledAt;
 }
 
 function judgeAge(facts: HealthFacts, { maxAgeMs, maxRunMs }: Thresholds): Finding {
   const { now, running, heartbeat } = facts;
   const last = lastSuccess(facts);
   const age = last === undefined ? undefined : now.getTime() - last.getTime();
-  const text = age === undefined ? 'no run has ended yet' : `last success ${duration(age)} ago`;
+  const never = facts.lastRun === undefined ? 'no run has ended yet' : 'no pull has worked yet';
+  const text = age === undefined ? never : `last success ${duration(age)} ago`;
   if (age !== undefined && (maxAgeMs === undefined || age <= maxAgeMs)) return { state: 'ok', text };
   if (running !== undefined) {
     const runningMs = now.getTime() - new Date(running.since).getTime();
