@@ -163,6 +163,19 @@ describe('pgdump/foreign-keys', () => {
     expect(await rig.publish('child', child)).to.deep.include({ change: 'created', warnings: [] });
   });
 
+  it('tables that refer to a table are found, while it is set aside too, itself excepted', async () => {
+    await makeFamily();
+    await rig.publish('parent');
+    await rig.publish('child');
+    const referencing = () => rig.database.referencingTables({ ...schemas, table: 'parent' }, never);
+    expect(await referencing()).to.deep.equal([{ schema: 'd', table: 'child' }]);
+    await rig.slave.query(
+      'ALTER TABLE d.parent SET SCHEMA o; ALTER TABLE o.parent ADD FOREIGN KEY (a, b) REFERENCES o.parent',
+    );
+    expect(await referencing()).to.deep.equal([{ schema: 'd', table: 'child' }]);
+    expect(await rig.database.referencingTables({ ...schemas, table: 'child' }, never)).to.deep.equal([]);
+  });
+
   it('removing a parent leaves its published child without the key, as on a slave that never had the parent', async () => {
     await makeFamily();
     const parent = await rig.dump('parent');

@@ -164,6 +164,30 @@ describe('pgdump/schemas', () => {
     ).to.include({ change: 'replaced', columnsChanged: true });
   });
 
+  it('does not touch the view of somebody it has no power over, while it need not', async () => {
+    await rig.master.query('CREATE TABLE d.shared (id int, x int); INSERT INTO d.shared VALUES (1, 1)');
+    await slave.query(
+      'ALTER SCHEMA d OWNER TO agent; ALTER SCHEMA o OWNER TO agent; ALTER SCHEMA s OWNER TO agent',
+    );
+    const publish = async () => {
+      const dumpPath = await rig.dump('shared');
+      const request = { ...schemas, table: 'shared', dumpPath, md5: await md5Of(dumpPath), jobId: 'j' };
+      return agent.publishTable(request, never);
+    };
+    await publish();
+    await slave.query('CREATE VIEW public.of_others AS SELECT id FROM s.shared');
+    await rig.master.query('INSERT INTO d.shared VALUES (2, 2)');
+    expect(await publish()).to.include({ change: 'replaced' });
+    expect(await slave.query('SELECT * FROM public.of_others')).to.have.length(2);
+    await rig.master.query('ALTER TABLE d.shared DROP COLUMN x, ALTER id TYPE bigint');
+    const failure = await failureOf(publish());
+    expect(failure).to.include({ reason: 'database', retry: 'remote' });
+    expect(failure.message).to.contain('of_others');
+    expect(await slave.query('SELECT * FROM public.of_others')).to.have.length(2);
+    await slave.query('DROP VIEW public.of_others');
+    expect(await publish()).to.include({ change: 'recreated' });
+  });
+
   it('says what to do when PostGIS can not be installed', async () => {
     const cluster = await postgres();
     const bare = await cluster.createDatabase({ postgis: false });
