@@ -230,12 +230,27 @@ describe('report: delivery', () => {
     expect(outbox.pending()).to.deep.equal([]);
   });
 
+  it('keeps what is being sent when the connection is cut', async () => {
+    await slowDown(rig);
+    const reporter = rig.reporter();
+    for (let number = 0; number < 120; number += 1) reporter.jobEnded(layer('ws1', `l${number}`));
+    const flush = reporter.flush(never);
+    await systemClock.sleep(1_500);
+    await rig.master.query(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'slave-sync report'`,
+    );
+    await flush;
+    const arrived = (await rig.layers()).length;
+    expect(arrived).to.be.within(1, 119);
+    expect(waiting()).to.equal(120 - arrived);
+    await rig.master.query('DROP TRIGGER slow ON monitor_publishsyncstatus');
+    await reporter.flush(never);
+    expect(await rig.layers()).to.have.length(120);
+  });
+
   it('survives kill -9 of the sender: nothing lost, nothing twice', async function () {
     this.timeout(60_000);
-    // A trigger makes the master so slow that the sender is killed in the middle of it.
-    await rig.master.query(`
-      CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.02); RETURN NEW; END $$;
-      CREATE TRIGGER slow BEFORE INSERT ON monitor_publishsyncstatus FOR EACH ROW EXECUTE FUNCTION slow()`);
+    await slowDown(rig);
     const reporter = rig.reporter();
     for (let number = 0; number < 200; number += 1) reporter.jobEnded(layer('ws1', `l${number}`));
     const script = `
@@ -358,6 +373,13 @@ describe('report: delivery', () => {
     expect(performance.now() - begin).to.be.lessThan(8_000);
   });
 });
+
+/** A trigger that makes the master so slow that there is something to interrupt. */
+async function slowDown(rig: Rig): Promise<void> {
+  await rig.master.query(`
+    CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.02); RETURN NEW; END $$;
+    CREATE TRIGGER slow BEFORE INSERT ON monitor_publishsyncstatus FOR EACH ROW EXECUTE FUNCTION slow()`);
+}
 
 /** Numbers from 0 up to 1 that a seed repeats (mulberry32). */
 function generator(seed: number): () => number {
