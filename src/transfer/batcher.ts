@@ -1,3 +1,6 @@
+/** An item that is expected is waited for no longer than this many windows. */
+const MAX_WINDOWS = 40;
+
 /**
  * Gathers what is asked for in the same moment into one piece of work, and what is asked for while all slots are taken
  * into the next ones.
@@ -9,6 +12,7 @@ export class Batcher<Item> {
   readonly #work: (batch: readonly Item[]) => Promise<void>;
   readonly #running = new Set<Promise<void>>();
   #waiting: Item[] = [];
+  #expected = 0;
   #timer: NodeJS.Timeout | undefined;
 
   /**
@@ -30,7 +34,17 @@ export class Batcher<Item> {
 
   add(item: Item): void {
     this.#waiting.push(item);
-    this.#timer ??= setTimeout(() => this.#start(), this.#windowMs);
+    this.#timer ??= this.#openWindow(MAX_WINDOWS);
+  }
+
+  /** Work after which an item may be added: the window stays open for it, though not for ever. */
+  async expecting<T>(work: () => Promise<T>): Promise<T> {
+    this.#expected++;
+    try {
+      return await work();
+    } finally {
+      this.#expected--;
+    }
   }
 
   /** Resolves when nothing waits and nothing runs. */
@@ -39,6 +53,13 @@ export class Batcher<Item> {
       this.#start();
       await Promise.race(this.#running);
     }
+  }
+
+  #openWindow(windows: number): NodeJS.Timeout {
+    return setTimeout(() => {
+      if (this.#expected > 0 && windows > 1) this.#timer = this.#openWindow(windows - 1);
+      else this.#start();
+    }, this.#windowMs);
   }
 
   #start(): void {

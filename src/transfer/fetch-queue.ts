@@ -5,7 +5,7 @@ import { Staging } from './staging.js';
 import type { FetchedFile } from './types.js';
 
 /** Long enough for requests that are made in one go, too short to be noticed. */
-const WINDOW_MS = 25;
+const WINDOW_MS = 15;
 /** Fewer large files in one rsync call are not worth a call of their own. */
 const MIN_LARGE_BATCH = 8;
 
@@ -41,6 +41,11 @@ export class FetchQueue {
     if (arrival) arrival.join(waiter);
     else if (!waiter.settled) this.#batchers[wanted.size].add(waiter);
     return waiter.promise;
+  }
+
+  /** Looks something up, after which a file may be asked for: files that are asked for in one go stay together. */
+  expecting<T>(size: Wanted['size'], lookUp: () => Promise<T>): Promise<T> {
+    return this.#batchers[size].expecting(lookUp);
   }
 
   /** True while files are arriving in the staging folder. */

@@ -1,7 +1,7 @@
 import { AgentError, toAgentError } from '../lib/errors.js';
 import { Semaphore } from '../lib/semaphore.js';
 import { cancelled } from './arrival.js';
-import { Cache } from './cache.js';
+import { Cache, type CachedFile } from './cache.js';
 import { SshConnections } from './connection.js';
 import type { FetchDeps } from './fetch-batch.js';
 import { FetchQueue } from './fetch-queue.js';
@@ -70,11 +70,8 @@ export class Transfer {
     const md5 = checkMd5(request.md5);
     const sources = this.#sources(request);
     try {
-      const inPlace = sources[0] !== undefined && sources[0].host === undefined;
-      if (md5 !== undefined && !inPlace) {
-        const cached = await this.#hashing.run(() => this.#cache.find(cacheName, md5, stop));
-        if (cached) return { ...cached, transferred: false };
-      }
+      const cached = await this.#findCached(sources, { ...request, cacheName, md5 }, stop);
+      if (cached) return { ...cached, transferred: false };
       return await this.#fetchFromFirst(sources, { ...request, cacheName, md5 }, stop);
     } catch (error) {
       throw isAborted(stop) ? cancelled() : toAgentError(error);
@@ -125,6 +122,18 @@ export class Transfer {
       ...names.map((name) => parseLocation(`${peer.host}:${peer.path}/${checkCacheName(name)}`)),
       ...(request.fallbackToSource ? [source] : []),
     ];
+  }
+
+  async #findCached(
+    [source]: readonly Location[],
+    { cacheName, md5, size = 'small' }: FetchRequest,
+    stop: AbortSignal,
+  ): Promise<CachedFile | undefined> {
+    const host = source?.host;
+    if (md5 === undefined || host === undefined) return undefined;
+    return this.#queue(host).expecting(size, () =>
+      this.#hashing.run(() => this.#cache.find(cacheName, md5, stop)),
+    );
   }
 
   async #fetchFromFirst(
