@@ -207,6 +207,25 @@ describe('transfer: fetch', () => {
     await large;
   });
 
+  it('fetches the most urgent large files first', async () => {
+    const before = await rig.counts();
+    const transfer = rig.transfer({ transfersPerHost: 1 });
+    const sources = await Promise.all(
+      Array.from({ length: 20 }, (_, i) => rig.publish(`${String(i).padStart(2, '0')}.db`, `dump ${i}`)),
+    );
+    const done: number[] = [];
+    await Promise.all(
+      sources.map(async (source, priority) => {
+        const request = { source, md5: md5(`dump ${priority}`), cacheName: `ws1.${priority}.db` };
+        await transfer.fetch({ ...request, size: 'large', priority }, never);
+        done.push(priority);
+      }),
+    );
+    expect(Math.min(...done.slice(0, 10))).to.equal(10);
+    // Half of them, then the least that is worth a call of its own, then the rest.
+    expect((await rig.counts()).sessions).to.equal(before.sessions + 3);
+  });
+
   it('works with the ssh options that operators have in their settings', async () => {
     const options =
       '-o KeepAlive=yes -o ServerAliveInterval=30 -o ConnectTimeout=3600 -o ConnectionAttempts=5';
