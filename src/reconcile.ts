@@ -66,6 +66,9 @@ export async function reconcile(input: ReconcileInput): Promise<Reconciled> {
   const state = stateDigest(entries, settings);
   if (!input.prune && store.setting(SETTLED) === state)
     return { revision, results: [], unchanged: entries.length, ignored: 0 };
+  // From here on the record may differ from the last settled state, even when a later revision looks like that one again:
+  // what a run published beside a failure would stay for ever once both task files are withdrawn.
+  store.setSetting(SETTLED, '');
 
   const { difference, verdicts, decision, ledger } = await surveyAt(revision, entries, input);
   const results: JobResult[] = [
