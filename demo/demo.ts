@@ -15,7 +15,7 @@ report.line(
   'slave-sync: a master publishes, a slave pulls. Everything runs on this machine and is gone at the end.',
 );
 const rig = await report.step('Start PostgreSQL, sshd and a state repository for a master and a slave', () =>
-  makeRig({ vcs: 'hg', reach: 'ssh' }),
+  makeRig({ vcs: 'hg', reach: 'ssh', env: { LOG_LEVEL: 'warn' } }),
 );
 const kind = rig.geoserver.standIn
   ? 'a stand-in that behaves as GeoServer 2.26 (set GEOSERVER_URL to use a real one)'
@@ -42,7 +42,8 @@ async function demo({ masterDatabase }: Rig): Promise<void> {
     await publish('workspace', WORKSPACE);
     for (const layer of LAYERS) await publishLayer(layer);
   });
-  await report.step('Make the slave listen: every hg pull now calls slave-sync', async () => {
+  await report.step('Set the slave up: every hg pull now calls slave-sync', async () => {
+    succeed('slave-sync master init', await rig.cli('master', 'init'));
     succeed('slave-sync init', await rig.cli('init'));
   });
   await report.step('Pull: tables are restored, layers published', () => pull());
@@ -61,7 +62,9 @@ async function demo({ masterDatabase }: Rig): Promise<void> {
 
   report.line('\nPublished at the end:\n');
   report.table(['layer', 'rows in the view', 'style', 'data store'], await describe(served));
-  report.line(`\nTimes:\n`);
+  report.line('\nWhat the master knows of it:\n');
+  report.table(['layer', 'deployed at'], await reported());
+  report.line('\nTimes:\n');
   report.table(
     ['step', 'seconds'],
     report.timings.map(({ step, seconds }) => [step, seconds.toFixed(2)]),
@@ -114,6 +117,13 @@ async function describe(names: readonly string[]): Promise<string[][]> {
       return [`${WORKSPACE}:${name}`, String(rows.length), layer.defaultStyle.name, `${WORKSPACE}_ds`];
     }),
   );
+}
+
+async function reported(): Promise<string[][]> {
+  const rows = await rig.masterDatabase.query<{ publish: string; at: string }>(
+    `SELECT publish, to_char(deploy_time, 'YYYY-MM-DD HH24:MI:SS') AS at FROM monitor_publishsyncstatus ORDER BY publish`,
+  );
+  return rows.map(({ publish: layer, at }) => [layer, at]);
 }
 
 /** A real GeoServer outlives the demo: the demo's workspace must not stay there. */

@@ -1,8 +1,9 @@
 import { expect } from 'chai';
 import { spawn } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { until } from './daemon.js';
+import { processesOf } from './processes.js';
 
 describe('the rig', () => {
   for (const signal of ['SIGTERM', 'SIGKILL'] as const)
@@ -22,19 +23,3 @@ describe('the rig', () => {
       expect(await until(gone, 10_000), processesOf(folder).join('\n')).to.be.true;
     });
 });
-
-/** The command lines of all processes that name this folder. */
-function processesOf(folder: string): string[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .map((pid) => commandLine(pid))
-    .filter((line) => line.includes(folder));
-}
-
-function commandLine(pid: string): string {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
-  } catch {
-    return '';
-  }
-}
