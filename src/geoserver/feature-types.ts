@@ -2,7 +2,7 @@ import { fromJson, LAT_LON, sameBox, toJson, type Box } from './boxes.js';
 import { converge, type Change } from './change.js';
 import { errorOf, bodyText } from './errors.js';
 import { at, list, listOfTexts, sameList, sameSet, text } from './json.js';
-import { path, type Qualified } from './names.js';
+import { path, qualify, type Qualified } from './names.js';
 import { parseJson, type Rest } from './rest.js';
 
 export interface SqlView {
@@ -32,6 +32,11 @@ export interface FeatureType extends FeatureTypeName {
   readonly columns?: readonly string[];
   /** Makes GeoServer read the columns again in any case, for a change of type. */
   readonly rereadColumns?: boolean;
+  /**
+   * The store that this layer was published from so far: if it is still there, it moves. A layer of that name in any
+   * other store is somebody else's, and a conflict.
+   */
+  readonly previousStore?: string;
   /** The caller knows of no such layer: it is created without looking first, which saves a request. */
   readonly likelyNew?: boolean;
 }
@@ -50,6 +55,7 @@ export function ensureFeatureType(rest: Rest, wanted: FeatureType, signal: Abort
       const current = likelyNew ? 'missing' : await read(rest, wanted, signal);
       likelyNew = false;
       if (current === 'missing') {
+        if (await move(rest, wanted, signal)) return 'updated';
         const json = { featureType: bodyOf(undefined, wanted) };
         await rest.write({ method: 'POST', path: parentPath(wanted), json }, signal);
         return 'created';
@@ -67,6 +73,20 @@ export function ensureFeatureType(rest: Rest, wanted: FeatureType, signal: Abort
       return 'updated';
     }, signal),
   );
+}
+
+/** Moves the layer from its previous store, in place: with its styles, groups and tiles. False when it is not there. */
+async function move(rest: Rest, wanted: FeatureType, signal: AbortSignal): Promise<boolean> {
+  const { workspace, store, previousStore } = wanted;
+  if (previousStore === undefined || previousStore === store) return false;
+  const previous = { workspace, store: previousStore, name: wanted.name };
+  const current = await read(rest, previous, signal);
+  if (current === 'missing') return false;
+  const target = { store: { '@class': 'dataStore', name: qualify({ workspace, name: store }) } };
+  const json = { featureType: { ...bodyOf(current === 'broken' ? undefined : current, wanted), ...target } };
+  const address = `${itemPath(previous, '.json')}?${recalculation(wanted)}`;
+  await rest.write({ method: 'PUT', path: address, json }, signal);
+  return true;
 }
 
 /** Removes the feature type with its layer and tiles. A member of a layer group is refused: 'conflict'. */

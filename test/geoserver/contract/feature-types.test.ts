@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { at, list, text } from '../../../src/geoserver/json.js';
-import { failure, makeContractWithStore, PARKS_BOX, type Contract } from './rig.js';
+import { Secret } from '../../../src/lib/secret.js';
+import { failure, makeContractWithStore, sld, PARKS_BOX, type Contract } from './rig.js';
 
 const BOX = { minx: 114.5, miny: -36, maxx: 118, maxy: -32.25 };
 
@@ -187,7 +188,6 @@ describe('contract: feature types', () => {
 
   it('refuses a layer name that another store of the workspace has', async () => {
     const { client, database, workspace, signal, parks } = contract;
-    const { Secret } = await import('../../../src/lib/secret.js');
     const password = new Secret(database.password);
     const second = { workspace, name: 'other', parameters: contract.parameters(), password };
     await client.ensurePostgisStore(second, signal);
@@ -195,6 +195,32 @@ describe('contract: feature types', () => {
     const clash = await failure(client.ensureFeatureType(parks({ store: 'other' }), signal));
     expect(clash).to.include({ reason: 'conflict', retry: 'final' });
     expect(clash.message).to.include('already exists in namespace');
+    const stranger = await failure(
+      client.ensureFeatureType(parks({ store: 'other', previousStore: 'third' }), signal),
+    );
+    expect(stranger).to.include({ reason: 'conflict', retry: 'final' });
+  });
+
+  it('moves a layer from its previous store, with its styles and its groups', async () => {
+    const { client, database, workspace, store, signal, parks } = contract;
+    const parameters = { ...contract.parameters(), 'max connections': '3' };
+    const second = { workspace, name: 'other', parameters, password: new Secret(database.password) };
+    await client.ensurePostgisStore(second, signal);
+    await client.ensureFeatureType(parks(), signal);
+    await client.ensureStyle({ workspace, name: 'parks', sld: sld('#ff0000') }, signal);
+    await client.setLayerStyles({ workspace, layer: 'parks', defaultStyle: 'parks', styles: [] }, signal);
+    const members = [{ type: 'layer', workspace, name: 'parks' }] as const;
+    await client.ensureLayerGroup({ workspace, name: 'g', title: '', abstract: '', members }, signal);
+    const moved = parks({ store: 'other', previousStore: store, title: 'Moved' });
+    expect(await client.ensureFeatureType(moved, signal)).to.equal('updated');
+    expect(await client.ensureFeatureType(moved, signal)).to.equal('unchanged');
+    expect(await client.listFeatureTypes({ workspace, name: store }, signal)).to.deep.equal([]);
+    expect(await client.listFeatureTypes({ workspace, name: 'other' }, signal)).to.deep.equal(['parks']);
+    const layer = await client.findLayer({ workspace, name: 'parks' }, signal);
+    expect(layer?.defaultStyle).to.equal(`${workspace}:parks`);
+    expect(await client.groupMembers({ workspace, name: 'g' }, signal)).to.deep.equal(members);
+    const fresh = parks({ store: 'other', previousStore: 'none', name: 'new' });
+    expect(await client.ensureFeatureType(fresh, signal)).to.equal('created');
   });
 
   it('removes a layer, and takes a missing one as removed', async () => {

@@ -21,7 +21,7 @@ export interface Layer {
 
 export interface Resource {
   readonly type: 'featureType' | 'wmsLayer';
-  readonly store: Store;
+  store: Store;
   readonly fields: Record<string, unknown>;
   /** The columns as last read; undefined when table or SQL do not work. */
   attributes: readonly Attribute[] | undefined;

@@ -46,7 +46,9 @@ export function featureTypes(router: Router, catalog: Catalog, tables: Tables): 
     const workspace = catalog.workspace(ws, '');
     const renamed = text(given['name']) || ft;
     if (renamed !== ft) catalog.refuseDuplicate(workspace, resource.store, renamed);
-    await change(tables, resource, given, call.query.get('recalculate') ?? '');
+    const moved = text(at(given, 'store', 'name')).replace(`${ws}:`, '');
+    resource.store = workspace.stores.get(moved) ?? resource.store;
+    await change(tables, resource, without(given, 'store'), call.query.get('recalculate') ?? '');
     workspace.resources.delete(ft);
     workspace.resources.set(renamed, resource);
     return ok();
