@@ -90,8 +90,8 @@ export class Transfer {
     );
   }
 
-  /** Says that a file is not used any more, so that it may be deleted to make room. */
-  release(file: FetchedFile): void {
+  /** Says that one user of a fetched file is done with it; without any it may be deleted to make room. */
+  release(file: Pick<FetchedFile, 'path'>): void {
     this.#cache.release(file.path);
   }
 
