@@ -1,0 +1,113 @@
+import { expect } from 'chai';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { makeRig, type Rig } from '../support/rig.js';
+import {
+  layerExists,
+  makeTable,
+  publish,
+  rowsOf,
+  statusOf,
+  styleFile,
+  succeeds,
+  taskFile,
+} from './master.js';
+
+const ROADS = taskFile('roads');
+
+for (const vcs of ['hg', 'git'] as const)
+  describe(`a feature from the master to the slave, by ${vcs}`, () => {
+    let rig: Rig;
+    before(async () => {
+      rig = await makeRig({ vcs, reach: 'ssh' });
+      await makeTable(rig, 'roads', 100);
+      await publish(rig, 'workspace', 'ws1');
+      await publish(
+        rig,
+        'feature',
+        'ws1',
+        'roads',
+        '--title',
+        'Roads',
+        '--style',
+        `builtin=${await styleFile('#ff0000')}`,
+      );
+      expect((await rig.cli('init')).code).to.equal(0);
+    });
+    after(async () => rig.close());
+
+    it('a pull restores the table behind its view and publishes the layer with its style', async () => {
+      succeeds(await rig.pull());
+      expect(await rowsOf(rig, 'ws1.roads')).to.equal(100);
+      const layer = (await rig.geoserver.getJson('/rest/layers/ws1:roads.json')) as {
+        layer: { defaultStyle: { name: string } };
+      };
+      expect(layer.layer.defaultStyle.name).to.equal('ws1:roads');
+      const featureType = (await rig.geoserver.getJson(
+        '/rest/workspaces/ws1/datastores/ws1_ds/featuretypes/roads.json',
+      )) as { featureType: { title: string; latLonBoundingBox: { minx: number } } };
+      expect(featureType.featureType.title).to.equal('Roads');
+      expect(featureType.featureType.latLonBoundingBox.minx).to.equal(115.01);
+      expect((await statusOf(rig)).get(ROADS)?.state).to.equal('done');
+    });
+
+    it('a run with nothing to do changes nothing', async () => {
+      const { code, stdout } = await rig.cli('sync', '--json');
+      expect(code).to.equal(0);
+      expect((JSON.parse(stdout) as { jobs: unknown[] }).jobs).to.deep.equal([]);
+    });
+
+    it('an update replaces the rows and the style in place', async () => {
+      await rig.masterDatabase.query('DELETE FROM ws1_data.roads WHERE id > 40');
+      const sld = async (name: string): Promise<string> =>
+        (await rig.geoserver.request('GET', `/rest/workspaces/ws1/styles/${name}.sld`)).body;
+      const blue = await styleFile('#0000ff');
+      await publish(rig, 'feature', 'ws1', 'roads', '--style', `builtin=${blue}`, '--style', `night=${blue}`);
+      succeeds(await rig.pull());
+      expect(await rowsOf(rig, 'ws1.roads')).to.equal(40);
+      expect(await sld('roads')).to.include('#0000ff');
+      expect(await sld('roads.night')).to.include('#0000ff');
+    });
+
+    it('new metadata touch no table; while the meta file exists it wins, on a fresh slave too', async () => {
+      const [before] = await rig.slaveDatabase.query("SELECT 'ws1_data.roads'::regclass::oid AS oid");
+      await publish(
+        rig,
+        'meta',
+        'ws1',
+        'roads',
+        '--title',
+        'Roads, renamed',
+        '--style',
+        `builtin=${await styleFile('#00ff00')}`,
+      );
+      succeeds(await rig.pull());
+      const title = async (): Promise<string> =>
+        (
+          (await rig.geoserver.getJson('/rest/workspaces/ws1/datastores/ws1_ds/featuretypes/roads.json')) as {
+            featureType: { title: string };
+          }
+        ).featureType.title;
+      expect(await title()).to.equal('Roads, renamed');
+      const [after] = await rig.slaveDatabase.query("SELECT 'ws1_data.roads'::regclass::oid AS oid");
+      expect(after).to.deep.equal(before);
+      // The style that the meta file does not name is gone, the layer's own stays.
+      expect(await rig.geoserver.getJson('/rest/workspaces/ws1/styles/roads.night.json')).to.equal(undefined);
+    });
+
+    it('a removal takes layer, style and table away', async () => {
+      await publish(rig, 'remove', 'ws1', 'roads');
+      succeeds(await rig.pull());
+      expect(await layerExists(rig, 'roads')).to.equal(false);
+      expect(await rig.geoserver.getJson('/rest/workspaces/ws1/styles/roads.json')).to.equal(undefined);
+      const left = await rig.slaveDatabase.query("SELECT 1 FROM pg_class WHERE relname = 'roads'");
+      expect(left).to.deep.equal([]);
+    });
+
+    it('local commits are refused', async () => {
+      if (vcs === 'git') return;
+      const hgrc = await readFile(join(rig.clone, '.hg/hgrc'), 'utf8');
+      expect(hgrc).to.match(/precommit.*hook deny/);
+      expect((await rig.cli('hook', 'deny')).code).to.equal(1);
+    });
+  });
