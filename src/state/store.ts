@@ -14,11 +14,18 @@ import type {
 
 type Row = Readonly<Record<string, string | number | null>>;
 
-/** The durable record: what each task file asked for, and what was applied. Every method is one durable transaction. */
+/**
+ * The durable record: what each task file asked for, and what was applied. Every method is one durable transaction, but
+ * those for tasks: they write all that happens in one turn of the event loop together, since each wait for the disk (up
+ * to 10 ms) stops everything.
+ */
 export class StateStore {
   readonly folder: string;
   readonly #db: Sqlite;
   readonly #statements = new Map<string, ReturnType<Sqlite['prepare']>>();
+  /** Writes for the next transaction. */
+  #waiting: (() => void)[] = [];
+  #written: Promise<void> | undefined;
 
   constructor(folder: string) {
     this.folder = folder;
@@ -26,12 +33,30 @@ export class StateStore {
   }
 
   close(): void {
-    this.#db.close();
+    try {
+      this.#flush();
+    } finally {
+      this.#db.close();
+    }
   }
 
   /** Runs `work` as one transaction: all of its writes are durable together, or none is. Inside another: as part of it. */
   transaction<T>(work: () => T): T {
-    return this.#db.inTransaction ? work() : this.#db.transaction(work).immediate();
+    if (this.#db.inTransaction) return work();
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    try {
+      return this.#db
+        .transaction(() => {
+          for (const write of waiting) write();
+          return work();
+        })
+        .immediate();
+    } catch (error) {
+      // Those who wait for them are told by their own turn.
+      this.#waiting = [...waiting, ...this.#waiting];
+      throw error;
+    }
   }
 
   /** A random value of this record: digests of settings that hold a password are salted with it. */
@@ -134,8 +159,9 @@ export class StateStore {
     return this.#all('SELECT * FROM task WHERE path = ? ORDER BY started_at', path).map(toTask);
   }
 
-  taskStarted(keys: readonly (TaskKey & { fingerprint: string })[], at: Date): void {
-    this.transaction(() => {
+  /** Resolves when it is durable. */
+  taskStarted(keys: readonly (TaskKey & { fingerprint: string })[], at: Date): Promise<void> {
+    return this.#writeSoon(() => {
       for (const k of keys)
         this.#run(
           `INSERT OR REPLACE INTO task (path, action, type, object, target, fingerprint, state, started_at)
@@ -151,8 +177,13 @@ export class StateStore {
     });
   }
 
-  taskFinished(keys: readonly TaskKey[], at: Date, result: { output?: unknown; failure?: Failure }): void {
-    this.transaction(() => {
+  /** Seen at once by whoever reads; resolves when it is durable. */
+  taskFinished(
+    keys: readonly TaskKey[],
+    at: Date,
+    result: { output?: unknown; failure?: Failure },
+  ): Promise<void> {
+    return this.#writeSoon(() => {
       for (const k of keys)
         this.#run(
           `UPDATE task SET state = ?, output = ?, reason = ?, retry = ?, message = ?, finished_at = ?
@@ -238,12 +269,34 @@ export class StateStore {
         };
   }
 
+  #writeSoon(write: () => void): Promise<void> {
+    this.#waiting.push(write);
+    this.#written ??= new Promise((resolve, reject) => {
+      setImmediate(() => {
+        this.#written = undefined;
+        try {
+          this.#flush();
+          resolve();
+        } catch (error) {
+          reject(error instanceof Error ? error : new Error(String(error)));
+        }
+      });
+    });
+    return this.#written;
+  }
+
+  #flush(): void {
+    if (this.#waiting.length > 0) this.transaction(() => undefined);
+  }
+
   #all(sql: string, ...params: unknown[]): Row[] {
+    this.#flush();
     return this.#prepare(sql).all(...params) as Row[];
   }
 
   #run(sql: string, ...params: unknown[]) {
-    return this.#prepare(sql).run(...params);
+    const run = () => this.#prepare(sql).run(...params);
+    return this.#waiting.length > 0 ? this.transaction(run) : run();
   }
 
   #prepare(sql: string) {

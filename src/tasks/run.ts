@@ -17,8 +17,9 @@ export interface RunDependencies {
   /** Does the task of a step for its leading job. */
   readonly perform: (step: Step, job: Job, signal: AbortSignal) => Promise<TaskResult | undefined>;
   readonly record: {
-    started(keys: readonly (TaskKey & { fingerprint: string })[]): void;
-    finished(keys: readonly TaskKey[], result: { output?: unknown; failure?: Failure }): void;
+    /** Resolves when nothing can undo it: only then the step acts. */
+    started(keys: readonly (TaskKey & { fingerprint: string })[]): Promise<void>;
+    finished(keys: readonly TaskKey[], result: { output?: unknown; failure?: Failure }): Promise<void>;
   };
   readonly onStep: (event: StepEvent) => void;
   readonly onJob: (job: Job, outcome: JobOutcome) => void;
@@ -120,12 +121,13 @@ class PlanRun {
     const begin = performance.now();
     const event = (state: StepEvent['state'], failure?: Failure): void =>
       deps.onStep({ step, state, durationMs: performance.now() - begin, ...(failure ? { failure } : {}) });
-    deps.record.started(keys);
+    await deps.record.started(keys);
     event('started');
     const result = await this.#perform(step, (failure) => event('retry', failure));
     // A stopped step stays 'started' in the record, so that the next run does it again.
     if (result === 'stopped') return;
-    deps.record.finished(keys, result);
+    // Not waited for: the start of the next step is written with it.
+    deps.record.finished(keys, result).catch(this.#fail);
     if (result.failure) {
       event('failed', result.failure);
       this.#end(step, result.failure);

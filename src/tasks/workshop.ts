@@ -82,9 +82,7 @@ export class TaskWorkshop {
       onJob,
       record: {
         started: (keys) => store.taskStarted(keys, clock.now()),
-        finished: (keys, result) => {
-          store.taskFinished(keys, clock.now(), result);
-        },
+        finished: (keys, result) => store.taskFinished(keys, clock.now(), result),
       },
     });
   }

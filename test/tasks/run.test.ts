@@ -39,12 +39,16 @@ async function run(
   const outcomes = await runPlan(plan, {
     perform: (step, _job, signal) => work(step, signal),
     record: {
-      started: (keys: readonly TaskKey[]) =>
-        records.push(`started ${keys.map((k) => `${k.type} ${k.path}`).join(' + ')}`),
-      finished: (keys: readonly TaskKey[], result: { failure?: Failure }) =>
+      started: (keys: readonly TaskKey[]) => {
+        records.push(`started ${keys.map((k) => `${k.type} ${k.path}`).join(' + ')}`);
+        return Promise.resolve();
+      },
+      finished: (keys: readonly TaskKey[], result: { failure?: Failure }) => {
         records.push(
           `${result.failure ? 'failed' : 'done'} ${keys.map((k) => `${k.type} ${k.path}`).join(' + ')}`,
-        ),
+        );
+        return Promise.resolve();
+      },
     },
     onStep: (event: StepEvent) =>
       events.push(`${event.state} ${event.step.definition.type} ${event.step.object}`),

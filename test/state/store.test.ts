@@ -1,0 +1,71 @@
+import { expect } from 'chai';
+import { StateStore } from '../../src/state/store.js';
+import { tempDir } from '../support/temp.js';
+
+describe('StateStore: tasks', () => {
+  const at = new Date('2026-01-01T00:00:00Z');
+  const key = (object: string) => ({ path: 'p', action: 'publish', type: 't', object, target: 'x' });
+  const started = (object: string) => ({ ...key(object), fingerprint: 'f' });
+  let store: StateStore;
+  /** What another process reads, which is what a crash would leave. */
+  let other: StateStore;
+  const durable = (): string[] => other.tasksOf('p').map(({ object, state }) => `${object} ${state}`);
+
+  beforeEach(async () => {
+    const folder = await tempDir('state');
+    store = new StateStore(folder);
+    other = new StateStore(folder);
+  });
+  afterEach(() => {
+    store.close();
+    other.close();
+  });
+
+  it('what happens in one turn is written together, and durable when it resolves', async () => {
+    const writes = [store.taskStarted([started('a')], at), store.taskStarted([started('b')], at)];
+    expect(durable()).to.deep.equal([]);
+    await writes[0];
+    expect(durable()).to.deep.equal(['a started', 'b started']);
+    await Promise.all(writes);
+  });
+
+  it('is seen at once by whoever reads here', async () => {
+    const begun = store.taskStarted([started('a')], at);
+    const ended = store.taskFinished([key('a')], at, { output: 1 });
+    expect(store.tasksOf('p')).to.have.length(1);
+    expect(store.tasksOf('p')[0]).to.include({ state: 'done', output: 1 });
+    await Promise.all([begun, ended]);
+  });
+
+  it('is durable with the next other write, and before closing', async () => {
+    const begun = store.taskStarted([started('a')], at);
+    store.setSetting('k', 'v');
+    expect(durable()).to.deep.equal(['a started']);
+    await begun;
+    const ended = store.taskFinished([key('a')], at, {});
+    store.close();
+    expect(durable()).to.deep.equal(['a done']);
+    await ended;
+    store = new StateStore(store.folder);
+  });
+
+  it('is not lost with a transaction that fails', async () => {
+    const begun = store.taskStarted([started('a')], at);
+    const failing = (): void => store.transaction(() => expect.fail('on purpose'));
+    expect(failing).to.throw('on purpose');
+    expect(durable()).to.deep.equal([]);
+    await begun;
+    expect(durable()).to.deep.equal(['a started']);
+  });
+
+  it('rejects when it cannot be written', async () => {
+    const begun = store.taskStarted([{ ...started('a'), path: null as unknown as string }], at);
+    const message = await begun.then(
+      () => 'written',
+      (error: unknown) => String(error),
+    );
+    expect(message).to.match(/NOT NULL/);
+    expect(() => store.close()).to.throw(/NOT NULL/);
+    store = new StateStore(store.folder);
+  });
+});
