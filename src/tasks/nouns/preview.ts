@@ -20,6 +20,8 @@ const updatePreview: TaskDefinition = {
   type: 'update_preview',
   target: 'geoserver',
   once: true,
+  // It waits for the sending of many previews together, which must not keep GeoServer's places taken.
+  resource: 'transfer',
   applies: (job, settings) => isPublished(job, settings) && previewPath(job) !== undefined,
   object: layerName,
   async run(job, { geoserver, settings, transfer, signal }) {
