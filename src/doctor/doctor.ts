@@ -31,7 +31,7 @@ const CHECKS: readonly Check[] = [
 ];
 
 /** Monitoring and people give up about then. */
-const LIMIT_MS = 20_000;
+const LIMIT_MS = 12_000;
 
 export interface DoctorInput {
   readonly config: Config;

@@ -30,10 +30,15 @@ export function hostsOf(desired: Desired | undefined): Map<string, string> {
   return hosts;
 }
 
+/** As far as known: with the meta files that are here, and normalised where nothing is wrong with them. */
 function published(desired: Desired | undefined): Spec[] {
   if (desired === undefined) return [];
-  const specs = [...desired.files.map((file) => file.content), ...desired.ready.map((one) => one.merged)];
-  return specs.filter((spec) => spec['action'] !== 'remove');
+  const wanted = desired.files.filter((file) => file.action !== 'remove');
+  const merged = new Map(desired.ready.map((one) => [one.file, one.merged]));
+  return wanted.map((file) => {
+    const spec = merged.get(file) ?? file.content;
+    return file.location.kind.actions[file.action]?.schema.safeParse(spec).data ?? spec;
+  });
 }
 
 /** Values of `file` (at any depth) and of the oldest form's `dump_path` and `style_path`. */

@@ -19,9 +19,9 @@ const LOOK = /* sql */ `
 SELECT c.relname AS "table",
        has_schema_privilege(n.oid, 'USAGE')
          AND (SELECT bool_and(has_table_privilege(c.oid, p)) FROM unnest('{SELECT,INSERT,UPDATE,DELETE}'::text[]) p)
-         AND NOT EXISTS (SELECT FROM pg_depend d JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S'
-                          WHERE d.refobjid = c.oid AND d.deptype IN ('a', 'i')
-                            AND NOT has_sequence_privilege(s.oid, 'USAGE')) AS granted
+         AND (SELECT coalesce(bool_and(has_sequence_privilege(s.oid, 'USAGE')), true)
+                FROM (SELECT oid FROM pg_class WHERE relkind = 'S' OFFSET 0) s JOIN pg_depend d ON d.objid = s.oid
+               WHERE d.refobjid = c.oid AND d.deptype IN ('a', 'i')) AS granted
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
  WHERE n.nspname = $1 AND c.relname = ANY ($2)`;
 

@@ -9,7 +9,7 @@ const HINTS: readonly (readonly [RegExp, string])[] = [
   ],
   [
     /Host key verification failed|No .* host key is known/,
-    'The host key is not known: add it to known_hosts of the user that runs slave-sync (`ssh-keyscan`, compared with the host’s own key).',
+    'The host key is not known: add it with `slave-sync pin-host`, compared with the host’s own key.',
   ],
   [
     /Permission denied \(|Too many authentication failures/,

@@ -48,24 +48,11 @@ export async function askForFile(
   signal: AbortSignal,
 ): Promise<'there' | 'missing'> {
   try {
+    // -s: the path reaches rsync over there as it is, past the login shell; --dirs: of a folder itself, not what is in it.
     const { exitCode } = await run(
       'rsync',
-      [
-        '--list-only',
-        '--dirs',
-        '--files-from=-',
-        '--from0',
-        '--timeout=10',
-        '-e',
-        forRsync(ssh),
-        `${host}:/`,
-      ],
-      {
-        env: { LC_ALL: 'C.UTF-8', RSYNC_RSH: undefined },
-        input: `${path}\0`,
-        okCodes: [0, 23, 24],
-        signal,
-      },
+      ['--list-only', '--dirs', '-s', '--timeout=10', '-e', forRsync(ssh), '--', `${host}:${path}`],
+      { env: { LC_ALL: 'C.UTF-8', RSYNC_RSH: undefined }, okCodes: [0, 23, 24], signal },
     );
     return exitCode === 0 ? 'there' : 'missing';
   } catch (error) {
