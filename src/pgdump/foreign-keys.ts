@@ -170,10 +170,6 @@ async function execute(context: DatabaseContext, session: Session, sql: string):
 async function record(session: Session, address: TableAddress, keys: readonly ForeignKey[]): Promise<void> {
   const { dataSchema, table } = address;
   const column = (value: (key: ForeignKey) => string) => keys.map(value);
-  await session.query(
-    'DELETE FROM borg_slave.foreign_key WHERE data_schema = $1 AND table_name = $2 AND name <> ALL ($3)',
-    [dataSchema, table, column((key) => key.name)],
-  );
   if (keys.length === 0) return;
   await session.query(
     `INSERT INTO borg_slave.foreign_key (data_schema, table_name, name, referenced_schema, referenced_table, definition)

@@ -14,7 +14,7 @@ import { inspectDump, type DumpInfo } from './inspect.js';
 import { withLockRetries, type LockRetryOptions } from './lock-retry.js';
 import { checkAddress, type TableAddress } from './names.js';
 import { restore, restoreMark } from './restore.js';
-import { serverMajor } from './server.js';
+import { serverOf } from './server.js';
 import { ensureInstalled } from './sql/install.js';
 import { withTableLock } from './table-lock.js';
 import { findRestoreTool } from './tools.js';
@@ -113,7 +113,8 @@ async function unchanged(publication: Publication, standing: Standing): Promise<
 
 async function replace(publication: Publication, info: DumpInfo): Promise<PublishedTable> {
   const { context, session, request } = publication;
-  await checkFreeSpace(context, session, info);
+  const server = await serverOf(session);
+  await checkFreeSpace(context.settings, server, info);
   await checkParents(session, request, info);
   progress(publication, 'table is prepared');
   const step = await withLockRetries(session, lockOptions(publication), async (lockMs) => {
@@ -128,7 +129,7 @@ async function replace(publication: Publication, info: DumpInfo): Promise<Publis
   let digests: Digests;
   try {
     if (step === 'restore') {
-      const [summed, restored] = await together(publication, info);
+      const [summed, restored] = await together(publication, info, server.major);
       digests = summed;
       warnings.push(...restored);
     } else digests = await digestsOf(request.dumpPath, info.volatileRanges, publication.signal);
@@ -142,13 +143,17 @@ async function replace(publication: Publication, info: DumpInfo): Promise<Publis
 }
 
 /** The digests cost a tenth of a second per 100 MB, so they are made while the restore runs. */
-async function together(publication: Publication, info: DumpInfo): Promise<[Digests, string[]]> {
+async function together(
+  publication: Publication,
+  info: DumpInfo,
+  serverMajor: number,
+): Promise<[Digests, string[]]> {
   const { request, signal } = publication;
   const stop = new AbortController();
   const onAbort = (): void => stop.abort(signal.reason);
   signal.addEventListener('abort', onAbort, { once: true });
   try {
-    const restoring = restoreAndStage(publication, info, stop.signal);
+    const restoring = restoreAndStage(publication, info, serverMajor, stop.signal);
     const summing = digestsOf(request.dumpPath, info.volatileRanges, stop.signal).then((digests) => {
       checkMd5(request, digests);
       return digests;
@@ -168,13 +173,11 @@ async function together(publication: Publication, info: DumpInfo): Promise<[Dige
 async function restoreAndStage(
   publication: Publication,
   info: DumpInfo,
+  serverMajor: number,
   signal: AbortSignal,
 ): Promise<string[]> {
   const { context, session, request } = publication;
-  const tool = await findRestoreTool(
-    { archiveVersion: info.archiveVersion, serverMajor: await serverMajor(session) },
-    context.places,
-  );
+  const tool = await findRestoreTool({ archiveVersion: info.archiveVersion, serverMajor }, context.places);
   progress(publication, 'table is restored');
   await restore(
     {
@@ -190,8 +193,11 @@ async function restoreAndStage(
   progress(publication, 'table is verified');
   const warnings = await addOwnForeignKeys(context, session, request, info.foreignKeys);
   await session.query(
-    'SELECT borg_slave.stage($1, $2, $3, $4, $5)',
-    [request.dataSchema, request.table, request.md5, info.indexCount, info.constraintCount],
+    'SELECT borg_slave.stage($1, $2, $3, $4, $5, $6)',
+    [
+      ...[request.dataSchema, request.table, request.md5, info.indexCount, info.constraintCount],
+      info.foreignKeys.map((key) => key.name),
+    ],
     { timeoutMs: context.restoreTimeoutMs, doing: `Verifying ${request.table}` },
   );
   return warnings;

@@ -1,9 +1,17 @@
 import type { Session } from './connections.js';
 
-/** The server's major version: 15 for 15.20. */
-export async function serverMajor(session: Session): Promise<number> {
-  const { number } = await session.one<{ number: string }>(
-    `SELECT current_setting('server_version_num') AS number`,
+/** What a restore has to know about the server. */
+export interface Server {
+  /** 15 for 15.20. */
+  readonly major: number;
+  /** Where its data are, on its machine; told to superusers and members of pg_read_all_settings only. */
+  readonly dataDirectory: string | undefined;
+}
+
+export async function serverOf(session: Session): Promise<Server> {
+  const row = await session.one<{ number: string; path: string | null }>(
+    `SELECT current_setting('server_version_num') AS number,
+            CASE WHEN pg_has_role('pg_read_all_settings', 'USAGE') THEN current_setting('data_directory') END AS path`,
   );
-  return Math.floor(Number(number) / 10_000);
+  return { major: Math.floor(Number(row.number) / 10_000), dataDirectory: row.path ?? undefined };
 }

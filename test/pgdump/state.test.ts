@@ -1,9 +1,5 @@
 import { expect } from 'chai';
-import { systemClock } from '../../src/lib/clock.js';
-import { silentLogger } from '../../src/lib/log.js';
-import { Connections } from '../../src/pgdump/connections.js';
 import { checkFreeSpace } from '../../src/pgdump/free-space.js';
-import { inspectDump } from '../../src/pgdump/inspect.js';
 import { restoreMark } from '../../src/pgdump/restore.js';
 import { failureOf, layoutOf, makeRig, md5Of, never, published, schemas, type Rig } from './rig.js';
 
@@ -125,22 +121,18 @@ describe('pgdump: states found', () => {
   });
 
   it('a disk that is too small is noticed before anything is touched', async () => {
-    const { settings } = rig;
-    const connections = new Connections(settings, { max: 1, log: silentLogger });
-    const context = { settings, connections, places: {}, log: silentLogger, clock: systemClock };
-    const all = { ...context, lockWaitMs: 1, restoreTimeoutMs: 1 };
-    const info = await inspectDump(file);
-    try {
-      await connections.use(never, (session) => checkFreeSpace(all, session, info));
-      const huge = { ...info, size: 1e18 };
-      const failure = await failureOf(
-        connections.use(never, (session) => checkFreeSpace(all, session, huge)),
-      );
-      expect(failure).to.include({ reason: 'disk-full', retry: 'transient' });
-      const elsewhere = { ...all, settings: { ...settings, host: 'db.example.org' } };
-      await connections.use(never, (session) => checkFreeSpace(elsewhere, session, huge));
-    } finally {
-      await connections.close();
-    }
+    const [row] = await rig.slave.query<{ path: string }>(`SELECT current_setting('data_directory') AS path`);
+    const server = { dataDirectory: row!.path };
+    const fits = { size: 1_000, format: 'custom' } as const;
+    const huge = { size: 1e18, format: 'custom' } as const;
+    await checkFreeSpace(rig.settings, server, fits);
+    expect(await failureOf(checkFreeSpace(rig.settings, server, huge))).to.include({
+      reason: 'disk-full',
+      retry: 'transient',
+    });
+    // Another machine's disk, an unknown one, one that can't be looked at: nothing to say.
+    await checkFreeSpace({ host: 'db.example.org' }, server, huge);
+    await checkFreeSpace(rig.settings, { dataDirectory: undefined }, huge);
+    await checkFreeSpace(rig.settings, { dataDirectory: '/none' }, huge);
   });
 });

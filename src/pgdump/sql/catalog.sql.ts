@@ -1,30 +1,39 @@
-/** Questions to the catalog. Names are always compared as text, never cast: a cast to a name would cut it silently. */
+/**
+ * Questions to the catalog. Names are always compared as text, never cast: a cast to a name would cut it silently.
+ * What is asked often is PL/pgSQL, which keeps its plans; SQL functions are planned at every call.
+ */
 export const CATALOG = /* sql */ `
 CREATE FUNCTION borg_slave.relation(schema_name text, relation_name text) RETURNS oid
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-  SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-   WHERE n.nspname = schema_name AND c.relname = relation_name;
-$$;
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  RETURN (SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+   WHERE n.nspname = schema_name AND c.relname = relation_name);
+END $$;
 
 CREATE FUNCTION borg_slave.qualified_name(relation oid) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-  SELECT format('%I.%I', n.nspname, c.relname)
-    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = relation;
-$$;
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  RETURN (SELECT format('%I.%I', n.nspname, c.relname)
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = relation);
+END $$;
 
 -- Does the view read the table itself (not only through other views)?
 CREATE FUNCTION borg_slave.reads(view_oid oid, table_oid oid) RETURNS boolean
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-  SELECT EXISTS (
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  RETURN EXISTS (
     SELECT FROM pg_depend p JOIN pg_rewrite w ON w.oid = p.objid
      WHERE p.classid = 'pg_rewrite'::regclass AND p.refclassid = 'pg_class'::regclass
        AND p.refobjid = table_oid AND w.ev_class = view_oid AND table_oid <> view_oid);
-$$;
+END $$;
 
 -- All views and materialized views that read one of the relations, directly or not, each with its depth:
 -- a reader always has a greater depth than what it reads.
 CREATE FUNCTION borg_slave.readers(relations oid[]) RETURNS TABLE (reader oid, depth int)
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+  RETURN QUERY
   WITH RECURSIVE found (reader, depth) AS (
     SELECT unnest(relations), 0
     UNION
@@ -37,41 +46,47 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
      WHERE w.ev_class <> f.reader)
   SELECT f.reader, max(f.depth) FROM found f
    WHERE f.depth > 0 AND f.reader <> ALL (array_remove(relations, NULL)) GROUP BY 1 ORDER BY 2, 1;
-$$;
+END $$;
 
 CREATE FUNCTION borg_slave.column_list(relation oid)
 RETURNS TABLE (place bigint, name name, type oid, modifier int, collation_oid oid)
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+  RETURN QUERY
   SELECT row_number() OVER (ORDER BY attnum), attname, atttypid, atttypmod, attcollation
     FROM pg_attribute WHERE attrelid = relation AND attnum > 0 AND NOT attisdropped;
-$$;
+END $$;
 
 -- Are all columns of the view the first columns of the table? Then CREATE OR REPLACE VIEW can do it.
 CREATE FUNCTION borg_slave.replaceable(view_oid oid, table_oid oid) RETURNS boolean
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-  SELECT NOT EXISTS (SELECT FROM (SELECT * FROM borg_slave.column_list(view_oid)
-                                  EXCEPT SELECT * FROM borg_slave.column_list(table_oid)) missing);
-$$;
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  RETURN NOT EXISTS (SELECT * FROM borg_slave.column_list(view_oid)
+                     EXCEPT SELECT * FROM borg_slave.column_list(table_oid));
+END $$;
 
 -- Is this the live table of another data schema, that shares the outdated schema?
 CREATE FUNCTION borg_slave.is_of_another(data_schema text, table_oid oid) RETURNS boolean
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-  SELECT EXISTS (SELECT FROM borg_slave.layer l WHERE l.live_oid = table_oid AND l.data_schema <> $1);
-$$;
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  RETURN EXISTS (SELECT FROM borg_slave.layer l WHERE l.live_oid = table_oid AND l.data_schema <> $1);
+END $$;
 
 -- The table that is live while its successor is restored or waits: the one set aside, or the one the access view
 -- reads in another data schema, when the task file has moved it.
 CREATE FUNCTION borg_slave.old_table(schema_name text, data_schema text, outdated_schema text, table_name text)
 RETURNS oid
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-  SELECT coalesce(
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  RETURN coalesce(
     CASE WHEN NOT borg_slave.is_of_another($2, borg_slave.relation($3, $4)) THEN borg_slave.relation($3, $4) END,
     (SELECT l.live_oid FROM borg_slave.layer l
       WHERE l.table_name = $4 AND l.data_schema <> $2
         AND l.live_oid = borg_slave.relation(l.data_schema, l.table_name)
         AND borg_slave.reads(borg_slave.relation($1, $4), l.live_oid)
       LIMIT 1));
-$$;
+END $$;
 
 -- Foreign keys of a table's dump that are not there.
 CREATE FUNCTION borg_slave.left_out(data_schema text, table_name text) RETURNS SETOF borg_slave.foreign_key

@@ -88,8 +88,10 @@ BEGIN
 END $$;
 
 -- Verifies a restored table against its archive, collects statistics for the planner, and marks it as ready.
-CREATE FUNCTION borg_slave.stage(data_schema text, table_name text, md5 text, indexes int, constraints int)
-RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+-- "foreign_keys" are the names of those in the archive; others are forgotten.
+CREATE FUNCTION borg_slave.stage(data_schema text, table_name text, md5 text, indexes int, constraints int,
+                                 foreign_keys text[]) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   new_table oid := borg_slave.relation($1, $2);
   kind "char";
@@ -109,6 +111,8 @@ BEGIN
       found_indexes, found_constraints, indexes + constraints, constraints USING ERRCODE = 'SS002';
   END IF;
   EXECUTE format('ANALYZE %I.%I', $1, $2);
+  DELETE FROM borg_slave.foreign_key f
+   WHERE f.data_schema = $1 AND f.table_name = $2 AND f.name <> ALL (foreign_keys);
   UPDATE borg_slave.layer l SET staged_oid = new_table, staged_md5 = md5
    WHERE l.data_schema = $1 AND l.table_name = $2;
 END $$;
