@@ -70,5 +70,6 @@ function cached(folder: string): MetaSource {
       if (found.md5 !== md5?.toLowerCase()) throw new NotCached(undefined);
       return { path, ...found, transferred: false };
     },
+    release: () => undefined,
   };
 }

@@ -13,7 +13,7 @@ export interface HydratedFile {
 }
 
 /** Where meta files come from. */
-export type MetaSource = Pick<Transfer, 'fetch'>;
+export type MetaSource = Pick<Transfer, 'fetch' | 'release'>;
 
 export interface Rejection {
   readonly path: string;
@@ -88,5 +88,7 @@ async function fetchMeta(
     },
     signal,
   );
-  return parseMetaFile(path, await readFile(fetched.path));
+  const bytes = await readFile(fetched.path);
+  transfer.release(fetched);
+  return parseMetaFile(path, bytes);
 }

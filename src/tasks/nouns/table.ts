@@ -12,13 +12,15 @@ const restoreTable: TaskDefinition = {
   applies: hasTable,
   object: tableName,
   settles: (job) => [tableToken(featureOf(job).data_schema ?? '', featureOf(job).name)],
-  async run(job, { database, signal, output }) {
+  async run(job, { database, transfer, signal, output }) {
     const dump = output('fetch_dump') as { path: string; md5: string } | undefined;
     if (dump === undefined) throw new Error(`${job.path}: there is no dump to restore`);
     const result = await database.publishTable(
       { ...placeOf(job), dumpPath: dump.path, md5: dump.md5, jobId: String(featureOf(job).job_id ?? '') },
       signal,
     );
+    // It stays in the cache for peers and for the next transfer's delta, and may go when room is needed.
+    transfer.release(dump);
     return {
       output: { change: result.change, columnsChanged: result.columnsChanged },
       warnings: result.warnings,
