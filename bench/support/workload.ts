@@ -95,3 +95,20 @@ export async function makeWorkload(master: Rig, size: WorkloadSize): Promise<Wor
 function numbered(name: string, count: number): string[] {
   return Array.from({ length: count }, (_, i) => `${name}_${String(i + 1).padStart(2, '0')}`);
 }
+
+/** Task files of features with everything in them, as before there were meta files; `version` makes other contents. */
+export function inlineFiles(count: number, version = 1): TaskFiles {
+  const schemas = { schema: 's', data_schema: 'd', outdated_schema: 'o' };
+  const data = { file: 'borg@master:/data/dump.db', md5: '0'.repeat(32) };
+  return Object.fromEntries(
+    Array.from({ length: count }, (_, i) => {
+      const name = `feature_${String(i + 1).padStart(5, '0')}`;
+      const described = { title: `Title of ${name}`, abstract: `Abstract of ${name}. `.repeat(20), version };
+      const task = { action: 'publish', workspace: WORKSPACE, name, channel: 'dpaw', auth_level: 1 };
+      return [
+        `dpaw/layers/${WORKSPACE}.${name}.json`,
+        JSON.stringify({ ...task, ...described, ...schemas, data }),
+      ];
+    }),
+  );
+}
