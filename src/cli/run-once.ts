@@ -67,6 +67,7 @@ async function runUnderLock(options: RunOptions, lock: RunLock): Promise<Reconci
     const repository = await options.openRepository(signal);
     resources.closing(() => repository.close());
     const result = await reconcile(resources.input(repository, run));
+    if (result.results.length > 0) await warnOfFilters(options, store);
     const failed = result.results.filter((job) => job.state === 'failed').length;
     const stopped = signal.aborted || result.results.some((job) => job.state === 'stopped');
     store.finishRun(run, clock.now(), {
@@ -86,6 +87,22 @@ async function runUnderLock(options: RunOptions, lock: RunLock): Promise<Reconci
     store.close();
     // What the daemon starts between two runs is no orphan for whoever holds the lock then.
     Reflect.deleteProperty(process.env, CHILD_MARK);
+  }
+}
+
+/** A filter that takes nothing at all is most likely not what its operator means. */
+async function warnOfFilters({ config, log }: RunOptions, store: StateStore): Promise<void> {
+  const [{ countFiltered }, { loadKinds }] = await Promise.all([
+    import('../tasks/filter-counts.js'),
+    import('../jobs/load-kinds.js'),
+  ]);
+  for (const { filter, taken, seen } of countFiltered(store.files().values(), await loadKinds())) {
+    const { source, isDefault } = config.filters[filter];
+    if (taken === 0)
+      log.warn(`${FILTER_VARIABLES[filter]} took 0 of ${seen} task files`, {
+        filter: source,
+        origin: isDefault ? 'default' : 'own',
+      });
   }
 }
 
