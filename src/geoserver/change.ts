@@ -21,7 +21,7 @@ export async function converge(step: () => Promise<Change>, signal: AbortSignal)
 
 function mayBeApplied(error: unknown): boolean {
   if (error instanceof GeoServerError) return error.says(/already exists/);
-  if (!(error instanceof AgentError)) return false;
+  if (!(error instanceof AgentError) || error.cause instanceof GeoServerError) return false;
   return (
     error.reason === 'timed-out' || (error.reason === 'connection' && !error.message.includes('ECONNREFUSED'))
   );

@@ -59,10 +59,11 @@ const KNOWN: readonly (readonly [RegExp, Classification])[] = [
     { reason: 'invalid-task-file', retry: 'final', hint: 'Check the coordinate system (crs).' },
   ],
   [
+    // The tables that the SQL reads may still come, so this is not final.
     /Error occurred building feature type/,
     {
       reason: 'invalid-task-file',
-      retry: 'final',
+      retry: 'transient',
       hint: 'Check the SQL of the view; the reason is in the log of GeoServer.',
     },
   ],

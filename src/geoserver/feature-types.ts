@@ -1,6 +1,7 @@
+import { AgentError } from '../lib/errors.js';
 import { fromJson, LAT_LON, sameBox, toJson, type Box } from './boxes.js';
 import { converge, type Change } from './change.js';
-import { errorOf, bodyText } from './errors.js';
+import { bodyText, errorOf, GeoServerError } from './errors.js';
 import { at, list, listOfTexts, sameList, sameSet, text } from './json.js';
 import { path, qualify, type Qualified } from './names.js';
 import { parseJson, type Rest } from './rest.js';
@@ -57,7 +58,7 @@ export function ensureFeatureType(rest: Rest, wanted: FeatureType, signal: Abort
       if (current === 'missing') {
         if (await move(rest, wanted, signal)) return 'updated';
         const json = { featureType: bodyOf(undefined, wanted) };
-        await rest.write({ method: 'POST', path: parentPath(wanted), json }, signal);
+        await create(rest, wanted, json, signal);
         return 'created';
       }
       if (current !== 'broken' && isSame(current, wanted)) {
@@ -73,6 +74,21 @@ export function ensureFeatureType(rest: Rest, wanted: FeatureType, signal: Abort
       return 'updated';
     }, signal),
   );
+}
+
+async function create(rest: Rest, wanted: FeatureType, json: object, signal: AbortSignal): Promise<void> {
+  try {
+    await rest.write({ method: 'POST', path: parentPath(wanted), json }, signal);
+  } catch (error) {
+    if (!(error instanceof GeoServerError && error.status === 500 && error.body === '')) throw error;
+    // All that GeoServer says about a store that it cannot open.
+    const { workspace, store, name } = wanted;
+    throw new AgentError('connection', `${error.message} without a word, creating ${workspace}:${name}`, {
+      retry: 'transient',
+      hint: `Most likely it cannot connect to the database of the data store ${workspace}:${store}.`,
+      cause: error,
+    });
+  }
 }
 
 /** Moves the layer from its previous store, in place: with its styles, groups and tiles. False when it is not there. */

@@ -28,7 +28,7 @@ describe('errors of GeoServer', () => {
     ],
     [500, "Schema 'othernative' does not exist.", 'not-published-yet', 'transient'],
     [500, 'This is unexpected, the layer srs seems to be mis-configured', 'invalid-task-file', 'final'],
-    [500, 'Error occurred building feature type', 'invalid-task-file', 'final'],
+    [500, 'Error occurred building feature type', 'invalid-task-file', 'transient'],
     [500, "Invalid URI syntax for 'not a uri' in namespace 'baduri'", 'invalid-task-file', 'final'],
     [
       500,

@@ -160,8 +160,18 @@ describe('contract: feature types', () => {
     });
     expect(await failure(client.ensureFeatureType(wrong, signal))).to.include({
       reason: 'invalid-task-file',
-      retry: 'final',
+      retry: 'transient',
     });
+  });
+
+  it('says that GeoServer cannot open the store', async () => {
+    const { client, workspace, signal, parks } = contract;
+    const parameters = { ...contract.parameters(), port: '9' };
+    const closed = { workspace, name: 'closed', parameters, password: new Secret('x') };
+    await client.ensurePostgisStore(closed, signal);
+    const broken = await failure(client.ensureFeatureType(parks({ store: 'closed' }), signal));
+    expect(broken).to.include({ reason: 'connection', retry: 'transient' });
+    expect(broken).to.have.property('hint').that.includes(`${workspace}:closed`);
   });
 
   it('mends a feature type whose table was taken away', async () => {

@@ -91,7 +91,10 @@ async function add(
   if (listOfTexts(at(given, 'keywords', 'string')).length === 0)
     fields['keywords'] = { string: ['features', native] };
   const relation = relationOf(fields);
-  const table = await tables.describe(store, relation);
+  const table = await tables.describe(store, relation).catch(() => {
+    // A store that cannot be opened: that is all it says.
+    throw new RestException(500, '');
+  });
   if (table === undefined && 'sql' in relation)
     throw new RestException(500, 'Error occurred building feature type');
   if (table === undefined)
