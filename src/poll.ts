@@ -57,7 +57,9 @@ export async function poll(options: PollOptions): Promise<void> {
   while (!signal.aborted) {
     const startedAt = clock.now();
     const tick = await pollOnce(options, signal);
-    failures = countFailures(tick, failures, log);
+    const before = failures;
+    failures = countFailures(tick, before);
+    logTick(tick, { before, now: failures }, log);
     await quietly(log, 'the heartbeat failed', () => options.onHeartbeat(tick, failures));
     // More may have come while data moved; only a pull that brings nothing says that it has not.
     if (tick.outcome === 'done' && tick.pulled?.outcome === 'changed') continue;
@@ -135,21 +137,33 @@ async function pullOrRecover(work: TickWork, signal: AbortSignal): Promise<PullR
   }
 }
 
-function countFailures(tick: Tick, before: number, log: Logger): number {
+/** Failures in a row, this tick included: to be busy is none, and no success either. */
+export function countFailures(tick: Tick, before: number): number {
   switch (tick.outcome) {
     case 'done':
-      if (before > 0) log.info('polling works again', { failures: before });
       return 0;
+    case 'failed':
+      return before + 1;
     case 'busy':
-      log.info('busy, trying again at the next poll', { message: tick.error?.message });
-      return before;
     case 'stopped':
       return before;
+  }
+}
+
+function logTick({ outcome, error }: Tick, failures: { before: number; now: number }, log: Logger): void {
+  switch (outcome) {
+    case 'done':
+      if (failures.before > 0) log.info('polling works again', { failures: failures.before });
+      return;
+    case 'busy':
+      log.info('busy, trying again at the next poll', { message: error?.message });
+      return;
+    case 'stopped':
+      return;
     case 'failed': {
-      const { reason, message, hint, cause } = tick.error ?? {};
+      const { reason, message, hint, cause } = error ?? {};
       const stack = reason === 'bug' && cause instanceof Error ? cause.stack : undefined;
-      log.error('poll failed', { failures: before + 1, reason, message, hint, stack });
-      return before + 1;
+      log.error('poll failed', { failures: failures.now, reason, message, hint, stack });
     }
   }
 }

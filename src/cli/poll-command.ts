@@ -1,7 +1,7 @@
 import { pull } from '../hooks/pull.js';
 import type { StateRepository } from '../hooks/repository.js';
 import { recover } from '../hooks/recover.js';
-import { Alarm, poll, pollOnce, type Tick, type TickWork } from '../poll.js';
+import { Alarm, countFailures, poll, pollOnce, type Tick, type TickWork } from '../poll.js';
 import { acquireLock } from '../state/lock.js';
 import { StateStore } from '../state/store.js';
 import { EXIT } from './exit-codes.js';
@@ -37,7 +37,7 @@ export async function pollCommand(session: Session, { once }: { once: boolean })
 
   if (once) {
     const tick = await pollOnce(work, stop.signal);
-    noteTick(tick, tick.outcome === 'failed' ? failuresBefore + 1 : 0);
+    noteTick(tick, countFailures(tick, failuresBefore));
     const stopped = stop.exitCode();
     if (stopped !== undefined) return stopped;
     if (tick.error !== undefined) throw tick.error;
