@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'libsql';
 import { AgentError, messageOf } from '../lib/errors.js';
@@ -25,8 +25,10 @@ const CHECK_MS = 1_000;
 export function acquireLock(folder: string, holder: LockHolder): RunLock {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const file = join(folder, 'lock.db');
+  const isNew = !existsSync(file);
   const database = new Database(file, { timeout: 0 });
   try {
+    if (isNew) chmodSync(file, 0o600);
     database.exec('BEGIN EXCLUSIVE');
   } catch (error) {
     database.close();
