@@ -240,8 +240,8 @@ for (const vcs of ['hg', 'git'] as const)
         process.kill(daemon.pid, 'SIGUSR1');
       }
       const [first, , last] = samples;
-      // Databases that were closed let their files go with the next garbage collection; one more with each tick is a leak.
-      expect(last!.files, JSON.stringify(samples)).to.be.lessThan(first!.files + 24);
+      // 24 ticks later: a sample may come while a database is open.
+      expect(last!.files, JSON.stringify(samples)).to.be.at.most(first!.files + 8);
       // Node's heap is still growing into its usual size here; half a MiB a tick would be a leak.
       expect(last!.memory - first!.memory, JSON.stringify(samples)).to.be.lessThan(24 * 512);
       expect((await stop(daemon)).code).to.equal(0);
