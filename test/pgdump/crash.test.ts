@@ -114,6 +114,15 @@ describe('pgdump: crashes', function () {
       )
     ).map(({ pid }) => pid);
 
+  /** The server then ends all others; until it does, it still lets new ones in, which would look like a recovery. */
+  const killBackends = async (pids: readonly number[]): Promise<void> => {
+    const canary = await rig.slave.client();
+    const sacked = new Promise<void>((resolve) => canary.once('end', resolve));
+    for (const pid of pids) cluster.killBackend(pid);
+    if (pids.length === 0) await canary.end();
+    await sacked;
+  };
+
   const strike = async (victim: Victim, agent: ChildProcess, t: string): Promise<void> => {
     const mark = `application_name = '${restoreMark('d', t)}'`;
     switch (victim) {
@@ -124,10 +133,10 @@ describe('pgdump: crashes', function () {
         await killChildren(agent.pid ?? 0, 'pg_restore');
         break;
       case 'restoring backend':
-        for (const pid of await backends(mark)) cluster.killBackend(pid);
+        await killBackends(await backends(mark));
         break;
       case 'agent’s backend':
-        for (const pid of await backends(`application_name = 'slave-sync'`)) cluster.killBackend(pid);
+        await killBackends(await backends(`application_name = 'slave-sync'`));
         break;
       case 'server':
         await cluster.stop('immediate');
@@ -137,7 +146,7 @@ describe('pgdump: crashes', function () {
   };
 
   const recovered = async (): Promise<void> => {
-    for (let i = 0; i < 200; i++)
+    for (let i = 0; i < 600; i++)
       try {
         await rig.slave.query('SELECT 1');
         return;
@@ -151,6 +160,7 @@ describe('pgdump: crashes', function () {
     const when = `${moment.afterMs === 0 ? 'before' : 'while'} the ${moment.step}`;
     it(`${victim} dies ${when}: ${kind} (seed ${seed})`, async () => {
       const t = `c${number}`;
+      await recovered();
       const file = await setUp(t, kind);
       const { settings } = rig;
       const request = { ...schemas, table: t, dumpPath: file, md5: await md5Of(file), jobId: 'crash' };
