@@ -252,12 +252,13 @@ describe('every kind of task file', () => {
     succeeds(await rig.pull());
     for (const name of ['roads', 'wms_b', 'live_e', 'live_sql'])
       expect(await layerExists(rig, name), name).to.equal(false);
-    expect(await rig.geoserver.getJson('/rest/workspaces/ws1/wmsstores.json')).to.deep.equal({
-      wmsStores: '',
-    });
-    expect(await rig.geoserver.getJson('/rest/workspaces/ws1/layergroups.json')).to.deep.equal({
-      layerGroups: '',
-    });
+    for (const path of [
+      'wmsstores/wstore',
+      'datastores/livedb',
+      'layergroups/a_parent',
+      'layergroups/z_child',
+    ])
+      expect(await rig.geoserver.getJson(`/rest/workspaces/ws1/${path}.json`), path).to.equal(undefined);
     expect(await rowsOf(rig, 'ws1.roads')).to.equal(undefined);
   });
 });
