@@ -5,6 +5,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { isErrno } from '../../src/lib/errors.js';
 import { restoreMark } from '../../src/pgdump/restore.js';
 import { postgres, type TestCluster } from '../support/postgres.js';
 import type { Order } from './crash-driver.js';
@@ -114,12 +115,23 @@ describe('pgdump: crashes', function () {
       )
     ).map(({ pid }) => pid);
 
+  /** The agent may have ended its work since it was looked up. */
+  const killIfThere = (pid: number): boolean => {
+    try {
+      cluster.killBackend(pid);
+      return true;
+    } catch (error) {
+      if (!isErrno(error, 'ESRCH')) throw error;
+      return false;
+    }
+  };
+
   /** The server then ends all others; until it does, it still lets new ones in, which would look like a recovery. */
   const killBackends = async (pids: readonly number[]): Promise<void> => {
     const canary = await rig.slave.client();
     const sacked = new Promise<void>((resolve) => canary.once('end', resolve));
-    for (const pid of pids) cluster.killBackend(pid);
-    if (pids.length === 0) await canary.end();
+    const killed = pids.filter(killIfThere);
+    if (killed.length === 0) await canary.end();
     await sacked;
   };
 
