@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import dotenv from 'dotenv';
 import { readFile } from 'node:fs/promises';
 import { loadConfig, type Config } from '../../src/config.js';
 import { envExample } from '../../src/config/example.js';
@@ -31,14 +32,28 @@ describe('config: .env.example', () => {
   });
 
   it('changes nothing when every line is switched on, and is read without a warning', async () => {
-    const { assignments, errors, warnings } = parseEnvFile(envExample().replaceAll(/^#(?=[A-Z_]+=)/gm, ''));
+    const { assignments, errors, warnings } = parseEnvFile(switchedOn());
     expect({ errors, warnings }).to.deep.equal({ errors: [], warnings: [] });
     const written = await load(Object.fromEntries(assignments.map(({ name, value }) => [name, value])));
     const defaults = await load({});
     expect(assignments.length).to.be.greaterThan(30);
     expect(plain(written)).to.deep.equal(plain(defaults));
   });
+
+  it('means the same to dotenv, by which other programs read such a file', () => {
+    const { assignments } = parseEnvFile(switchedOn());
+    // An empty value: dotenv has '', honcho and its reader here have none.
+    const values = Object.entries(dotenv.parse(switchedOn())).filter(([, value]) => value !== '');
+    expect(Object.fromEntries(values)).to.deep.equal(
+      Object.fromEntries(assignments.map(({ name, value }) => [name, value])),
+    );
+  });
 });
+
+/** With every line made a setting. */
+function switchedOn(): string {
+  return envExample().replaceAll(/^#(?=[A-Z_]+=)/gm, '');
+}
 
 /** Without the sources, which differ on purpose; secrets as their values. */
 function plain({ settings, ...config }: Config): unknown {
