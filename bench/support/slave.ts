@@ -6,13 +6,14 @@ import { words } from './instruments.js';
 
 export const CLI = join(fileURLToPath(new URL('../..', import.meta.url)), 'dist/cli.js');
 
-/** A new slave with slave-sync's hook, as `slave-sync init` installs it. */
+/** A new slave with slave-sync's hook, as `slave-sync init` installs it, and a master that takes its reports. */
 export async function newSlave(
   options: RigOptions,
   env: Readonly<Record<string, string>> = {},
 ): Promise<Rig> {
   const rig = await makeRig(options);
   succeeded('slave-sync init', await rig.exec('env', ...words(env), process.execPath, CLI, 'init'));
+  succeeded('slave-sync master init', await rig.cli('master', 'init'));
   return rig;
 }
 
