@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Config } from '../config.js';
@@ -54,6 +55,8 @@ export async function runOnce(options: RunOptions): Promise<RunReport> {
 async function runUnderLock(options: RunOptions, lock: RunLock): Promise<Reconciled> {
   const { config, clock, log } = options;
   const signal = AbortSignal.any([options.signal, lock.lost]);
+  // Every task and every request listens to it: many at once are no leak.
+  setMaxListeners(0, signal);
   const store = new StateStore(config.statePath);
   const reports = new RunReports(options, store);
   const resources = new Resources(options, store, signal, reports);
