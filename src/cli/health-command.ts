@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { messageOf } from '../lib/errors.js';
+import { timeLimit } from '../lib/time-limit.js';
 import { isLocked, readHolder } from '../state/lock.js';
 import { StateStore } from '../state/store.js';
 import { HEALTH, healthLine, judgeHealth, type Health, type HealthFacts, type Thresholds } from './health.js';
@@ -110,7 +111,7 @@ function lastRun(store: StateStore, heartbeat: Heartbeat | undefined): HealthFac
 }
 
 async function readTarget(session: Session): Promise<HealthFacts['target']> {
-  const signal = AbortSignal.any([session.stop.signal, AbortSignal.timeout(REPOSITORY_TIMEOUT_MS)]);
+  const signal = timeLimit(session.stop.signal, REPOSITORY_TIMEOUT_MS);
   try {
     const repository = await session.open(signal);
     try {

@@ -4,6 +4,7 @@ import type { RepositoryLocation, StateRepository } from '../hooks/repository.js
 import type { Clock } from '../lib/clock.js';
 import { AgentError } from '../lib/errors.js';
 import type { Logger } from '../lib/log.js';
+import { timeLimit } from '../lib/time-limit.js';
 import { readServerFacts } from '../pgdump/server-facts.js';
 import { inspectMaster } from '../report/inspect.js';
 import { failure, type Check, type Finding, type Surroundings } from './check.js';
@@ -64,7 +65,7 @@ export async function examine(input: DoctorInput): Promise<Finding[]> {
 async function repository(
   input: DoctorInput,
 ): Promise<{ readonly finding: Finding; readonly desired: Desired | undefined }> {
-  const signal = limited(input.signal);
+  const signal = timeLimit(input.signal, LIMIT_MS);
   try {
     const opened = await input.openRepository(signal);
     try {
@@ -90,7 +91,7 @@ function surroundingsOf(
   geoservers: readonly GeoServer[],
 ): Surroundings {
   const { config, clock, log } = input;
-  const signal = limited(input.signal);
+  const signal = timeLimit(input.signal, LIMIT_MS);
   const request = {
     schemas: ['borg_slave', ...schemasOf(desired)],
     databases: ['postgres', ...config.authDatabases],
@@ -119,10 +120,6 @@ async function answer(check: Check, surroundings: Surroundings): Promise<readonl
 function once<T>(ask: () => Promise<T>): () => Promise<T> {
   let answered: Promise<T> | undefined;
   return () => (answered ??= ask());
-}
-
-function limited(signal: AbortSignal): AbortSignal {
-  return AbortSignal.any([signal, AbortSignal.timeout(LIMIT_MS)]);
 }
 
 /** For what does not heed its signal in time. */
