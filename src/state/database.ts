@@ -32,6 +32,24 @@ export function openRecord(folder: string): Sqlite {
   }
 }
 
+/**
+ * What SQLite throws, in the program's terms: a full disk and a record that cannot be written are the operator's to mend,
+ * and nothing may go on without the record. Anything else stays as it is.
+ */
+export function toRecordError(error: unknown, folder: string): unknown {
+  if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return error;
+  const problem = /^SQLITE_(FULL|IOERR|READONLY|CANTOPEN|CORRUPT|NOTADB)/.exec(error.code)?.[1];
+  if (problem === undefined) return error;
+  const isFull = problem === 'FULL' || problem === 'IOERR';
+  return new AgentError('disk-full', `the record in ${folder} cannot be written: ${error.message}`, {
+    retry: 'transient',
+    cause: error,
+    hint: isFull
+      ? 'Make room on that disk; the next run goes on where this one stopped.'
+      : 'Check the folder of SYNC_STATUS_PATH: its owner, its mode, its disk.',
+  });
+}
+
 function migrate(database: Sqlite, file: string): void {
   if (versionOf(database) === MIGRATIONS.length) return;
   database

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { FailureReason, RetryClass } from '../lib/errors.js';
-import { openRecord, type Sqlite } from './database.js';
+import { openRecord, toRecordError, type Sqlite } from './database.js';
 import type {
   Failure,
   FileRecord,
@@ -55,7 +55,7 @@ export class StateStore {
     } catch (error) {
       // Those who wait for them are told by their own turn.
       this.#waiting = [...waiting, ...this.#waiting];
-      throw error;
+      throw toRecordError(error, this.folder);
     }
   }
 
@@ -296,7 +296,12 @@ export class StateStore {
 
   #run(sql: string, ...params: unknown[]) {
     const run = () => this.#prepare(sql).run(...params);
-    return this.#waiting.length > 0 ? this.transaction(run) : run();
+    if (this.#waiting.length > 0) return this.transaction(run);
+    try {
+      return run();
+    } catch (error) {
+      throw toRecordError(error, this.folder);
+    }
   }
 
   #prepare(sql: string) {
