@@ -80,7 +80,9 @@ export const VARIABLE_GROUPS = {
     {
       name: 'BORG_SSH',
       kind: 'text',
-      summary: 'The ssh command for the state repository and for rsync.',
+      summary:
+        'The ssh command for the state repository and for rsync. Safer, once `slave-sync pin-host` has pinned the host key: ' +
+        'ssh -i /etc/id_rsa_borg -o StrictHostKeyChecking=yes -o UserKnownHostsFile=/opt/state/code/known_hosts.',
       default: DEFAULT_SSH,
     },
     {
