@@ -9,7 +9,7 @@ import { guard } from './tasks/guard.js';
 import type { Plan } from './tasks/plan.js';
 import { jobResult, knownFailure, outcomeResult, verdictResult, type JobResult } from './tasks/results.js';
 import type { JobOutcome } from './tasks/run.js';
-import { survey, type SurveyInput, type SurveySettings } from './tasks/survey.js';
+import type { SurveyInput, SurveySettings } from './tasks/survey.js';
 
 /** What tasks have to know of the state repository. */
 export interface RepositoryView {
@@ -150,7 +150,9 @@ async function readDesired(
   return entries;
 }
 
-function surveyAt(revision: string, entries: readonly ManifestEntry[], input: ReconcileInput) {
+async function surveyAt(revision: string, entries: readonly ManifestEntry[], input: ReconcileInput) {
+  // Loaded with all kinds and their schemas only when there is something to look at.
+  const { survey } = await import('./tasks/survey.js');
   return survey({ ...input, revision, entries, read: (paths) => input.repository.read(revision, paths) });
 }
 

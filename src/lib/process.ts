@@ -1,6 +1,5 @@
-import type { ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { StringDecoder } from 'node:string_decoder';
-import { execa } from 'execa';
 import { AgentError, isErrno } from './errors.js';
 
 /**
@@ -49,6 +48,8 @@ export async function run(
   args: readonly string[],
   options: RunOptions = {},
 ): Promise<RunResult> {
+  // Loading it takes longer than all the rest of a pull that has nothing for this slave, which runs no program to its end.
+  const { execa } = await import('execa');
   options.signal?.throwIfAborted();
   const child = execa(file, args, {
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
@@ -123,22 +124,27 @@ export interface Server {
   readonly exited: Promise<number | undefined>;
 }
 
-/** Starts a program that is talked to over its pipes (Mercurial's command server, `git cat-file --batch`). */
+/**
+ * Starts a program that is talked to over its pipes (Mercurial's command server, `git cat-file --batch`). One that is not
+ * installed has the pid 0, and has exited.
+ */
 export function start(file: string, args: readonly string[], options: RunOptions = {}): Server {
-  const child = execa(file, args, {
-    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-    env: options.env ?? {},
+  const child = spawn(file, args, {
+    cwd: options.cwd,
+    env: { ...process.env, ...options.env },
     detached: true,
-    reject: false,
-    encoding: 'buffer',
-    stdin: 'pipe',
-    buffer: false,
+    stdio: 'pipe',
   });
   let stderr = '';
   child.stderr.on('data', (chunk: Buffer) => (stderr = (stderr + chunk.toString('utf8')).slice(-16_384)));
+  // Whoever writes to a program that has gone hears of it by its exit.
+  for (const stream of [child.stdin, child.stdout, child.stderr]) stream.on('error', () => undefined);
   const ending = endGroup(child, options);
   letGoAfterExit(child);
-  const exited = child.finally(ending.stop).then((result) => result.exitCode);
+  const exited = new Promise<number | undefined>((resolve) => {
+    child.once('close', (code) => resolve(code ?? undefined));
+    child.once('error', () => resolve(undefined));
+  }).finally(ending.stop);
   return {
     pid: child.pid ?? 0,
     stdin: child.stdin,

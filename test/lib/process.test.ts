@@ -43,4 +43,25 @@ describe('start', () => {
     await server.stop();
     expect(await server.exited).to.equal(0);
   });
+
+  it('a program that is not installed has exited, and may be written to', async () => {
+    const server = start('no-such-program', []);
+    expect(server.pid).to.equal(0);
+    server.stdin.write('anybody there?');
+    expect(await server.exited).to.equal(undefined);
+    await server.stop();
+  });
+
+  it('hands over its environment without what is removed, and ends with a signal', async () => {
+    process.env['SLAVE_SYNC_TEST'] = 'inherited';
+    const stop = new AbortController();
+    const script = 'echo "[$SLAVE_SYNC_TEST] [$ADDED]"; cat';
+    const options = { env: { SLAVE_SYNC_TEST: undefined, ADDED: 'yes' }, signal: stop.signal };
+    const server = start('sh', ['-c', script], options);
+    const said = await new Promise((resolve) => server.stdout.once('data', resolve));
+    expect(String(said)).to.equal('[] [yes]\n');
+    stop.abort();
+    expect(await server.exited).to.equal(undefined);
+    delete process.env['SLAVE_SYNC_TEST'];
+  });
 });
