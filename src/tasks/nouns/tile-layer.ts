@@ -69,12 +69,17 @@ const emptyTiles: TaskDefinition = {
   },
 };
 
+/** What makes a layer: a new one has no tiles yet. */
+const MAKERS = ['update_feature_type', 'update_live_feature_type', 'update_wms_layer', 'update_layergroup'];
+
 /** False when the tasks before it say that nothing was changed that tiles show, or that the layer is new. */
 function isChanged(context: TaskContext): boolean {
-  const restored = context.output('restore_table') as { change?: string } | undefined;
-  const published = context.output('update_feature_type') as { change?: string } | undefined;
+  const changeBy = (type: string) => context.output(type) as { change?: string } | undefined;
+  if (MAKERS.some((type) => changeBy(type)?.change === 'created')) return false;
+  const restored = changeBy('restore_table');
+  const published = changeBy('update_feature_type');
+  // What another server draws may have changed, whatever its description says.
   if (published === undefined) return true;
-  if (published.change === 'created') return false;
   const isDataChanged = restored !== undefined && restored.change !== 'unchanged';
   return isDataChanged || published.change !== 'unchanged';
 }
