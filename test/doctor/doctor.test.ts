@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { chmod, copyFile, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { chmod, chown, copyFile, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Finding, State } from '../../src/doctor/check.js';
 import { sha256 } from '../../src/lib/hash.js';
@@ -196,6 +196,34 @@ describe('slave-sync doctor', function () {
       await writeFile(hgrc, before);
       await chmod(join(rig.clone, 'code/.env'), 0o600);
     }
+  });
+
+  it('tells settings of the repository that Mercurial does not trust, so that no hook runs', async function () {
+    if (process.getuid?.() !== 0) this.skip();
+    const hgrc = join(rig.clone, '.hg/hgrc');
+    await chown(hgrc, 65_534, 65_534);
+    try {
+      await expectFindings({}, [['hook', 'failed', 'not trusting file']]);
+    } finally {
+      await chown(hgrc, 0, 0);
+    }
+  });
+
+  it('finds nothing wrong with a git clone either', async () => {
+    const own = await makeRig({ vcs: 'git', reach: 'ssh' });
+    await own.commit(workspaceFiles('town'));
+    await own.exec('git', 'fetch', '-q');
+    expect((await own.cli('init')).code).to.equal(0);
+    expect((await own.cli('master', 'init')).code).to.equal(0);
+    const pulled = await own.cli('doctor');
+    await own.commit(workspaceFiles('city'));
+    const behind = await own.cli('doctor');
+    await own.close();
+    expect(pulled.code, pulled.stdout).to.equal(0);
+    expect(pulled.stdout)
+      .to.match(/^ok {7}git: /m)
+      .and.to.match(/^ok {7}upstream: nothing new/m);
+    expect(behind.stdout).to.match(/^ok {7}upstream: there is a newer revision/m);
   });
 
   describe('with a database role', () => {

@@ -3,7 +3,13 @@ import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AgentError } from '../../src/lib/errors.js';
 import { run } from '../../src/lib/process.js';
-import { forRsync, splitCommand } from '../../src/transfer/ssh-command.js';
+import {
+  forRsync,
+  identityFiles,
+  splitCommand,
+  sshOption,
+  withOptions,
+} from '../../src/transfer/ssh-command.js';
 import { tempDir } from '../support/temp.js';
 
 describe('transfer: the ssh command', () => {
@@ -56,5 +62,27 @@ describe('transfer: the ssh command', () => {
     await run('rsync', ['-e', forRsync([script, ...words]), 'host:/x', dir], { okCodes: [9, 12] });
     const seen = (await readFile(log, 'utf8')).split('\0');
     expect(seen.slice(0, words.length)).to.deep.equal(words);
+  });
+
+  it('is asked for its key files and options, in all ways to write them', () => {
+    const words = splitCommand(
+      `ssh -i /etc/key -i'/my key' -o IdentityFile=/c -oIdentityFile=/d -o "stricthostkeychecking no"`,
+    );
+    expect(identityFiles(words)).to.deep.equal(['/etc/key', '/my key', '/c', '/d']);
+    expect(sshOption(words, 'StrictHostKeyChecking')).to.equal('no');
+    expect(sshOption(words, 'Port')).to.equal(undefined);
+  });
+
+  it('takes further options before its own, behind whatever wraps it', () => {
+    expect(withOptions(['sudo', '-u', 'borg', '/usr/bin/ssh', '-o', 'A=1'], ['B=2'])).to.deep.equal([
+      ...['sudo', '-u', 'borg', '/usr/bin/ssh', '-o', 'B=2', '-o', 'A=1'],
+    ]);
+    expect(withOptions(['/opt/wrapper', '-p', '1'], ['B=2'])).to.deep.equal([
+      '/opt/wrapper',
+      '-o',
+      'B=2',
+      '-p',
+      '1',
+    ]);
   });
 });
