@@ -10,8 +10,8 @@ export interface TickWork {
   readonly pull: (signal: AbortSignal) => Promise<PullResult>;
   /** Under our lock, clears away what keeps the repository from being pulled; answers what was done, if anything. */
   readonly recover: (signal: AbortSignal) => Promise<readonly string[]>;
-  /** One run under our lock, of what is due. */
-  readonly run: (signal: AbortSignal) => Promise<Reconciled>;
+  /** One run under our lock, of what is due; it is told why the pull before it failed. */
+  readonly run: (signal: AbortSignal, pullError: AgentError | undefined) => Promise<Reconciled>;
 }
 
 export interface PollOptions extends TickWork {
@@ -75,7 +75,7 @@ export async function pollOnce(work: TickWork, signal: AbortSignal): Promise<Tic
     if (own.aborted) return tickOf('stopped', pull);
     if (isBusy(pull.error)) return tickOf('busy', pull);
     // Also after a failed pull: what failed here for a while does not wait for the master to be reachable again.
-    const run = await attempt(() => work.run(own));
+    const run = await attempt(() => work.run(own, pull.error));
     if (isAborted(own)) return tickOf('stopped', pull, run);
     if (pull.error === undefined && isBusy(run.error)) return tickOf('busy', pull, run);
     return tickOf((pull.error ?? run.error) ? 'failed' : 'done', pull, run);

@@ -116,7 +116,7 @@ function tickWork(session: Session, once: boolean): TickWork {
         lock.release();
       }
     },
-    run: async (signal) => {
+    run: async (signal, pullError) => {
       const report = await runOnce({
         command: COMMAND,
         config,
@@ -127,6 +127,7 @@ function tickWork(session: Session, once: boolean): TickWork {
         accept: session.accept,
         openRepository: (own) => session.open(own),
         onlyDue: true,
+        hindrance: pullError?.message,
       });
       tell(session, report, once);
       return report;

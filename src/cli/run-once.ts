@@ -31,6 +31,8 @@ export interface RunOptions {
   /** Looks at a revision's files before anything acts on them; throws to refuse them. */
   readonly accept: ReconcileInput['accept'];
   readonly onlyDue?: boolean;
+  /** What went wrong before the run (the pull, the update of the program), for the master's people. */
+  readonly hindrance?: string | undefined;
   readonly prune?: boolean;
   /** Waits this long for another run to end; not at all unless said otherwise. */
   readonly waitMs?: number;
@@ -58,7 +60,7 @@ async function runUnderLock(options: RunOptions, lock: RunLock): Promise<Reconci
   // Every task and every request listens to it: many at once are no leak.
   setMaxListeners(0, signal);
   const store = new StateStore(config.statePath);
-  const reports = new RunReports(options, store);
+  const reports = openReports(options, store);
   const resources = new Resources(options, store, signal, reports);
   let run: number | undefined;
   try {
@@ -90,6 +92,15 @@ async function runUnderLock(options: RunOptions, lock: RunLock): Promise<Reconci
     store.close();
     // What the daemon starts between two runs is no orphan for whoever holds the lock then.
     Reflect.deleteProperty(process.env, CHILD_MARK);
+  }
+}
+
+function openReports(options: RunOptions, store: StateStore): RunReports {
+  try {
+    return new RunReports(options, store);
+  } catch (error) {
+    store.close();
+    throw error;
   }
 }
 

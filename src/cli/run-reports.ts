@@ -19,7 +19,12 @@ export interface RunReportsContext {
   readonly log: Logger;
   readonly redactor: Redactor;
   readonly clock: Clock;
+  /** What went wrong before the run. */
+  readonly hindrance?: string | undefined;
 }
+
+/** The record's setting that says whether the last run was hindered. */
+const HINDERED = 'hindered';
 
 /** Tells the master what happens in a run; made before the run is noted in the record. */
 export class RunReports {
@@ -27,13 +32,16 @@ export class RunReports {
   readonly #clock: Clock;
   readonly #reporter: Reporter;
   readonly #before: RunRecord | undefined;
+  readonly #hindrance: string | undefined;
+  #isPolled = false;
   readonly #blocked = new Map<Job, Omit<TaskReport, 'state'>[]>();
   readonly #ended = new Set<string>();
 
-  constructor({ config, log, redactor, clock }: RunReportsContext, store: StateStore) {
+  constructor({ config, log, redactor, clock, hindrance }: RunReportsContext, store: StateStore) {
     this.#store = store;
     this.#clock = clock;
     this.#before = store.lastRun();
+    this.#hindrance = hindrance;
     const version = readVersion();
     const slave = {
       name: config.slaveName,
@@ -45,9 +53,10 @@ export class RunReports {
     this.#reporter = new Reporter(config.master, slave, { outbox, log, clock, redact });
   }
 
-  /** The daemon has looked for changes. */
+  /** The daemon has looked for changes, or tried to. */
   polled(): void {
-    this.#reporter.heartbeat('poll');
+    this.#reporter.heartbeat('poll', this.#hindrance);
+    this.#isPolled = true;
   }
 
   /** Steps that are not tried are nowhere in the record. */
@@ -80,19 +89,22 @@ export class RunReports {
   finished({ revision, results }: Reconciled): void {
     if (results.length > 0 || revision !== this.#before?.revision) this.#reportFiles(results);
     const files = results.filter((result) => result.state !== 'excluded');
-    if (files.length === 0 && this.#before?.outcome === 'done') return;
+    const isNews = this.#hindranceIsNews();
+    if (files.length === 0 && this.#before?.outcome === 'done' && !isNews) return;
     const succeeded = files.every((result) => result.state === 'done');
     this.#reporter.runEnded({
       succeeded,
       endedAt: this.#clock.now(),
       files: files.map((result) => ({ ...result, succeeded: result.state === 'done' })),
+      message: this.#hindrance,
     });
   }
 
   /** The run ended by an error, before or between its jobs. */
   failed(error: unknown): void {
     const endedAt = this.#clock.now();
-    this.#reporter.runEnded({ succeeded: false, endedAt, files: [], failure: messageOf(error) });
+    const message = [this.#hindrance ?? [], messageOf(error)].flat().join('\n');
+    this.#reporter.runEnded({ succeeded: false, endedAt, files: [], message });
   }
 
   /** Sends what is waiting, unless the run was told to stop, and closes the outbox. */
@@ -104,6 +116,15 @@ export class RunReports {
     } finally {
       await this.#reporter.close();
     }
+  }
+
+  /** Whether a run without a poll has to say what hindered it, or that nothing does any more. */
+  #hindranceIsNews(): boolean {
+    if (this.#isPolled) return false;
+    const was = this.#store.setting(HINDERED) === 'yes';
+    const is = this.#hindrance !== undefined;
+    if (is !== was) this.#store.setSetting(HINDERED, is ? 'yes' : 'no');
+    return is || was;
   }
 
   /** What failed without a job of this run, and what is no longer there. */

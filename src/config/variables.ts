@@ -340,8 +340,9 @@ export const VARIABLE_GROUPS = {
     {
       name: 'GRACE_SECONDS',
       kind: 'integer',
-      summary: 'How long a stopped run may take to end its tasks; less than the stopwaitsecs of supervisor.',
-      default: '20',
+      summary:
+        'How long a stopped run may take to end its tasks: more than the 30 s that Mercurial gets to roll back, less than the stopwaitsecs of supervisor.',
+      default: '40',
     },
     { name: 'LOG_FORMAT', kind: 'text', summary: 'json or pretty.', default: 'pretty' },
     {

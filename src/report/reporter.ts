@@ -14,6 +14,7 @@ import {
   slaveEntry,
   taskEntry,
   type LayerEntry,
+  type SlaveEntry,
   type TaskEntry,
 } from './rows.js';
 import { runText } from './text.js';
@@ -81,12 +82,20 @@ export class Reporter {
       if (decodeKey(key).table === 'layer' && !paths.has(source)) outbox.remove(key, source);
   }
 
-  /** The slave is alive and has looked for changes (poll) or applied them (sync). A message says what hindered it. */
+  /**
+   * The slave is alive and has looked for changes (poll) or applied them (sync). A message says what hindered it. There is
+   * one message for both on the master: once polling works again, that of the last sync is shown again.
+   */
   heartbeat(event: 'poll' | 'sync', message?: string): void {
     if (this.#settings === undefined) return;
     const { outbox, clock, redact } = this.#deps;
     const key = encodeKey({ table: 'slave', event });
+    const before = outbox.reports(key).get('') as SlaveEntry | undefined;
     outbox.save({ key, source: '', body: slaveEntry(clock.now(), message, redact) });
+    if (event === 'sync' || message !== undefined || before?.message === undefined) return;
+    const sync = encodeKey({ table: 'slave', event: 'sync' });
+    const body = outbox.reports(sync).get('');
+    if (body !== undefined) outbox.save({ key: sync, source: '', body });
   }
 
   /** A run that did something has ended. */

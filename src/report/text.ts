@@ -32,7 +32,7 @@ export function jobText(report: JobReport, redact: Redact): string {
 export function runText(summary: RunSummary, redact: Redact): string {
   const files = [...summary.files].sort((a, b) => Number(a.succeeded) - Number(b.succeeded));
   let text = `Synchronize file from repository\n    Succeed : ${flag(summary.succeeded)}`;
-  if (summary.failure !== undefined) text += `\n    Message : ${inline(summary.failure, redact)}`;
+  if (summary.message !== undefined) text += `\n    Message : ${inline(summary.message, redact)}`;
   for (const [index, file] of files.entries()) {
     const block = fileBlock(index + 1, file, summary.endedAt, redact);
     if (text.length + block.length > MAX_RUN_TEXT)

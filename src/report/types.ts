@@ -55,8 +55,8 @@ export interface RunSummary {
   readonly succeeded: boolean;
   readonly endedAt: Date;
   readonly files: readonly FileResult[];
-  /** Why the run did not go to its end. */
-  readonly failure?: string;
+  /** Why the run did not go to its end, or what went wrong before it. */
+  readonly message?: string | undefined;
 }
 
 export interface FileResult {

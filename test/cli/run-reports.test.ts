@@ -50,10 +50,10 @@ describe('cli/run-reports', () => {
   });
 
   /** A run with what it does between its beginning and its end. */
-  async function run(work: (reports: RunReports) => void): Promise<void> {
+  async function run(work: (reports: RunReports) => void, hindrance?: string): Promise<void> {
     const config = { slaveName: 's', channels: ['dpaw'], statePath, master };
     const reports = new RunReports(
-      { config, log: silentLogger, redactor: new Redactor(), clock: systemClock },
+      { config, log: silentLogger, redactor: new Redactor(), clock: systemClock, hindrance },
       store,
     );
     const id = store.startRun('sync', new Date());
@@ -105,6 +105,25 @@ describe('cli/run-reports', () => {
     const id = store.startRun('sync', new Date());
     store.finishRun(id, new Date(), { outcome: 'failed', summary: {} });
     await run((reports) => reports.finished(nothing));
+    expect(syncMessage()).to.equal('Synchronize file from repository\n    Succeed : True');
+  });
+
+  it('says what hindered a run that has nothing to do, and that nothing does any more', async () => {
+    await run((reports) => reports.finished(nothing));
+    await run((reports) => reports.finished(nothing), 'the program was not updated');
+    expect(syncMessage()).to.match(/Succeed : True\n {4}Message : the program was not updated/);
+    await run((reports) => reports.finished(nothing));
+    expect(syncMessage()).to.equal('Synchronize file from repository\n    Succeed : True');
+  });
+
+  it('says what hindered a poll with the poll', async () => {
+    const polled = (reports: RunReports): void => {
+      reports.polled();
+      reports.finished(nothing);
+    };
+    await run(polled);
+    await run(polled, 'no route to host');
+    expect(outbox.reports('["slave","poll"]').get('')).to.include({ message: 'no route to host' });
     expect(syncMessage()).to.equal('Synchronize file from repository\n    Succeed : True');
   });
 

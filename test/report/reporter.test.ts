@@ -229,6 +229,21 @@ describe('report/reporter', () => {
       );
     });
 
+    it('shows what hinders a poll, and the last sync again when nothing does', async () => {
+      const reporter = rig.reporter();
+      const message = async (): Promise<unknown> => {
+        await reporter.flush(never);
+        return (await rig.slaves())[0]!['last_sync_message'];
+      };
+      reporter.runEnded({ succeeded: true, endedAt: new Date(), files: [] });
+      const synced = await message();
+      expect(synced).to.include('Succeed : True');
+      reporter.heartbeat('poll', 'ssh: no route to host');
+      expect(await message()).to.equal('ssh: no route to host');
+      reporter.heartbeat('poll');
+      expect(await message()).to.equal(synced);
+    });
+
     it('keeps two slaves of one master apart', async () => {
       const one = rig.reporter({ name: 'one' });
       const two = rig.reporter({ name: 'two', folder: await tempDir('record') });

@@ -10,6 +10,7 @@ export default defineKind({
     publish: { schema: z.object({ text: z.string() }), tasks: ['update_access_rules', 'refresh_replicas'] },
   },
   identityOf: () => 'access_rules',
-  nameOf: () => 'layers.properties',
+  // The task's name on masters that borgslave-sync has reported to: its row is updated, not doubled.
+  nameOf: () => 'geoserver access rules',
   removable: false,
 });

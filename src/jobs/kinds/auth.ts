@@ -8,6 +8,7 @@ export default defineKind({
   skip: 'auth',
   actions: { publish: { schema: z.object({ text: z.string() }), tasks: ['update_auth'] } },
   identityOf: () => 'auth',
-  nameOf: () => 'slave_roles.sql',
+  // The task's name on masters that borgslave-sync has reported to: its row is updated, not doubled.
+  nameOf: () => 'postgres and geoserver auth',
   removable: false,
 });
