@@ -16,8 +16,8 @@ type Row = Readonly<Record<string, string | number | null>>;
 
 /**
  * The durable record: what each task file asked for, and what was applied. Every method is one durable transaction, but
- * those for tasks: they write all that happens in one turn of the event loop together, since each wait for the disk (up
- * to 10 ms) stops everything.
+ * those for tasks: they write all that happens in one turn of the event loop together, and do not wait for the disk, which
+ * would stop everything for up to 10 ms each time.
  */
 export class StateStore {
   readonly folder: string;
@@ -159,7 +159,7 @@ export class StateStore {
     return this.#all('SELECT * FROM task WHERE path = ? ORDER BY started_at', path).map(toTask);
   }
 
-  /** Resolves when it is durable. */
+  /** Resolves when it survives the death of this process. */
   taskStarted(keys: readonly (TaskKey & { fingerprint: string })[], at: Date): Promise<void> {
     return this.#writeSoon(() => {
       for (const k of keys)
@@ -177,7 +177,7 @@ export class StateStore {
     });
   }
 
-  /** Seen at once by whoever reads; resolves when it is durable. */
+  /** Seen at once by whoever reads; resolves when it survives the death of this process. */
   taskFinished(
     keys: readonly TaskKey[],
     at: Date,
@@ -285,8 +285,18 @@ export class StateStore {
     return this.#written;
   }
 
+  /**
+   * Safe from the death of any process, and written before whatever is written next; but a power loss may undo the last of
+   * it, since nobody waits for the disk. Then the tasks of a job that is still pending, which is durable, are done again.
+   */
   #flush(): void {
-    if (this.#waiting.length > 0) this.transaction(() => undefined);
+    if (this.#waiting.length === 0 || this.#db.inTransaction) return;
+    this.#db.pragma('synchronous = NORMAL');
+    try {
+      this.transaction(() => undefined);
+    } finally {
+      this.#db.pragma('synchronous = FULL');
+    }
   }
 
   #all(sql: string, ...params: unknown[]): Row[] {

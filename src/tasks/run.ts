@@ -17,7 +17,7 @@ export interface RunDependencies {
   /** Does the task of a step for its leading job. */
   readonly perform: (step: Step, job: Job, signal: AbortSignal) => Promise<TaskResult | undefined>;
   readonly record: {
-    /** Resolves when nothing can undo it: only then the step acts. */
+    /** Resolves when it survives the death of this process: only then the step acts. */
     started(keys: readonly (TaskKey & { fingerprint: string })[]): Promise<void>;
     finished(keys: readonly TaskKey[], result: { output?: unknown; failure?: Failure }): Promise<void>;
   };

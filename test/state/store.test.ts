@@ -7,9 +7,9 @@ describe('StateStore: tasks', () => {
   const key = (object: string) => ({ path: 'p', action: 'publish', type: 't', object, target: 'x' });
   const started = (object: string) => ({ ...key(object), fingerprint: 'f' });
   let store: StateStore;
-  /** What another process reads, which is what a crash would leave. */
+  /** Another process, which reads what a crash would leave. */
   let other: StateStore;
-  const durable = (): string[] => other.tasksOf('p').map(({ object, state }) => `${object} ${state}`);
+  const seen = (): string[] => other.tasksOf('p').map(({ object, state }) => `${object} ${state}`);
 
   beforeEach(async () => {
     const folder = await tempDir('state');
@@ -21,11 +21,11 @@ describe('StateStore: tasks', () => {
     other.close();
   });
 
-  it('what happens in one turn is written together, and durable when it resolves', async () => {
+  it('what happens in one turn is written together, and another process sees it when it resolves', async () => {
     const writes = [store.taskStarted([started('a')], at), store.taskStarted([started('b')], at)];
-    expect(durable()).to.deep.equal([]);
+    expect(seen()).to.deep.equal([]);
     await writes[0];
-    expect(durable()).to.deep.equal(['a started', 'b started']);
+    expect(seen()).to.deep.equal(['a started', 'b started']);
     await Promise.all(writes);
   });
 
@@ -37,14 +37,14 @@ describe('StateStore: tasks', () => {
     await Promise.all([begun, ended]);
   });
 
-  it('is durable with the next other write, and before closing', async () => {
+  it('is written with the next other write, and before closing', async () => {
     const begun = store.taskStarted([started('a')], at);
     store.setSetting('k', 'v');
-    expect(durable()).to.deep.equal(['a started']);
+    expect(seen()).to.deep.equal(['a started']);
     await begun;
     const ended = store.taskFinished([key('a')], at, {});
     store.close();
-    expect(durable()).to.deep.equal(['a done']);
+    expect(seen()).to.deep.equal(['a done']);
     await ended;
     store = new StateStore(store.folder);
   });
@@ -53,9 +53,9 @@ describe('StateStore: tasks', () => {
     const begun = store.taskStarted([started('a')], at);
     const failing = (): void => store.transaction(() => expect.fail('on purpose'));
     expect(failing).to.throw('on purpose');
-    expect(durable()).to.deep.equal([]);
+    expect(seen()).to.deep.equal([]);
     await begun;
-    expect(durable()).to.deep.equal(['a started']);
+    expect(seen()).to.deep.equal(['a started']);
   });
 
   it('rejects when it cannot be written', async () => {
