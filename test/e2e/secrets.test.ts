@@ -145,8 +145,7 @@ describe('secrets', function () {
       ['passwords in addresses', { GEOSERVER_URL: `http://admin:${SECRETS.cdn}@127.0.0.1/geoserver` }],
     ] as const) {
       await rig.configure(escaped({ ...good, ...env }));
-      for (const args of [['sync', '--json'], ['status'], ['doctor', '--json']])
-        await watched(() => rig.cli(...args));
+      await watched(() => rig.cli('sync', '--json'));
       const { code } = await watched(() => rig.pull());
       expect(code, what).not.to.equal(0);
     }
