@@ -2,7 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import { makeInstruments, words } from './support/instruments.js';
 import { difference, interleave, median, type Contender } from './support/measure.js';
-import { MiB, ms, report, rounds } from './support/report.js';
+import { MiB, ms, report, rounds, type Line } from './support/report.js';
 import { newSlave, succeeded } from './support/slave.js';
 import { inlineFiles } from './support/workload.js';
 
@@ -23,12 +23,13 @@ const pull = (name: string, options: readonly string[], env: readonly string[] =
   },
 });
 const config = (command: string): string[] => ['--config', `${HOOK}=${command}`];
+const bareHook = config(`'${process.execPath}' '${BARE}' '${slave.clone}'`);
 const [none, nothing, bare, own] = ['no hook', 'node, nothing else', 'node, the same hg calls', 'slave-sync'];
 const samples = await interleave(
   [
     pull(none, config('')),
     pull(nothing, config(`'${process.execPath}' -e 0`)),
-    pull(bare, config(`'${process.execPath}' '${BARE}' '${slave.clone}'`)),
+    pull(bare, bareHook),
     pull(own, []),
   ],
   rounds(15),
@@ -43,11 +44,17 @@ report(
   })),
 );
 
-const instruments = await makeInstruments();
-await (await pull(own, [], words(instruments.env)).prepare()).run();
-const [agent] = instruments.nodes();
-report('What slave-sync takes for it', [
-  { 'CPU ms': ms(agent?.cpuMs ?? 0), 'peak MiB': MiB(agent?.peakBytes ?? 0) },
-]);
+const lines: Line[] = [];
+for (const [name, options] of [
+  [bare, bareHook],
+  [own, []],
+] as const) {
+  const instruments = await makeInstruments();
+  const { run } = await pull(name, options, words(instruments.env)).prepare();
+  await run();
+  const [node] = instruments.nodes();
+  lines.push({ hook: name, 'CPU ms': ms(node?.cpuMs ?? 0), 'peak MiB': MiB(node?.peakBytes ?? 0) });
+}
+report('What its Node process takes', lines);
 // Servers end with this process.
 process.exit(0);

@@ -1,4 +1,4 @@
-// `npm run bench`: all benchmarks, or those named, for instance `npm run bench -- pull`: bench/pull.bench.ts.
+// `npm run bench`: all benchmarks, or those named, for instance `npm run bench -- pull --rounds 5 --json`: bench/pull.bench.ts.
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { main, ROOT, runs, say, Stop } from './common.mjs';
@@ -13,13 +13,15 @@ function bench() {
   const all = readdirSync(join(ROOT, 'bench'))
     .filter((name) => name.endsWith(SUFFIX))
     .map((name) => name.slice(0, -SUFFIX.length));
-  const asked = process.argv.slice(2);
+  const args = process.argv.slice(2);
+  const names = args.findIndex((arg) => arg.startsWith('-'));
+  const [asked, options] = names < 0 ? [args, []] : [args.slice(0, names), args.slice(names)];
   const unknown = asked.filter((name) => !all.includes(name));
   if (unknown.length > 0)
     throw new Stop(`No such benchmark: ${unknown.join(', ')}. There are: ${all.join(', ')}.`);
   for (const name of asked.length > 0 ? asked : all) {
     say(name);
-    if (!runs(process.execPath, ['--import', 'tsx', join('bench', name + SUFFIX)]))
+    if (!runs(process.execPath, ['--import', 'tsx', join('bench', name + SUFFIX), ...options]))
       throw new Stop(`${name} failed.`);
   }
 }
