@@ -23,7 +23,7 @@ export type { GeoServerDeps, GeoServerSettings } from './rest.js';
 export type { PostgisStore } from './data-stores.js';
 export type { FeatureType, FeatureTypeName, SqlView } from './feature-types.js';
 export type { GroupMember, LayerGroup } from './layer-groups.js';
-export type { MapImage, MapRequest } from './maps.js';
+export type { FetchedImage, MapImage, MapRequest } from './maps.js';
 export type { WmsLayer } from './wms-layers.js';
 export type { WmsStore } from './wms-stores.js';
 export type { LayerFacts, LayerStyles } from './layers.js';
@@ -176,6 +176,10 @@ export class GeoServer {
 
   async getMap(map: maps.MapRequest, signal: AbortSignal): Promise<maps.MapImage> {
     return maps.getMap(this.#rest, map, signal);
+  }
+
+  async fetchImage(address: string, signal: AbortSignal): Promise<maps.FetchedImage | undefined> {
+    return maps.fetchImage(this.#rest, address, signal);
   }
 
   async ensureGridSets(names: readonly string[], signal: AbortSignal): Promise<void> {

@@ -3,6 +3,7 @@ import { fromJson, LAT_LON, sameBox, toJson, type Box } from './boxes.js';
 import { converge, type Change } from './change.js';
 import { bodyText, errorOf, GeoServerError } from './errors.js';
 import { at, list, listOfTexts, sameList, sameSet, text } from './json.js';
+import { finishMove } from './moves.js';
 import { path, qualify, type Qualified } from './names.js';
 import { parseJson, type Rest } from './rest.js';
 
@@ -34,8 +35,8 @@ export interface FeatureType extends FeatureTypeName {
   /** Makes GeoServer read the columns again in any case, for a change of type. */
   readonly rereadColumns?: boolean;
   /**
-   * The store that this layer was published from so far: if it is still there, it moves. A layer of that name in any
-   * other store is somebody else's, and a conflict.
+   * The store that this layer was published from so far: if it is still there, it moves; a move that was interrupted is
+   * finished. A layer of that name in any other store is somebody else's, and a conflict.
    */
   readonly previousStore?: string;
   /** The caller knows of no such layer: it is created without looking first, which saves a request. */
@@ -61,6 +62,7 @@ export function ensureFeatureType(rest: Rest, wanted: FeatureType, signal: Abort
         await create(rest, wanted, json, signal);
         return 'created';
       }
+      await finishOwnMove(rest, wanted, signal);
       if (current !== 'broken' && isSame(current, wanted)) {
         if (wanted.rereadColumns !== true && hasColumns(current, wanted)) return 'unchanged';
         await rest.write({ method: 'POST', path: itemPath(wanted, '/reset') }, signal);
@@ -102,7 +104,13 @@ async function move(rest: Rest, wanted: FeatureType, signal: AbortSignal): Promi
   const json = { featureType: { ...bodyOf(current === 'broken' ? undefined : current, wanted), ...target } };
   const address = `${itemPath(previous, '.json')}?${recalculation(wanted)}`;
   await rest.write({ method: 'PUT', path: address, json }, signal);
+  await finishOwnMove(rest, wanted, signal);
   return true;
+}
+
+async function finishOwnMove(rest: Rest, wanted: FeatureType, signal: AbortSignal): Promise<void> {
+  const { workspace, name, store, previousStore: from } = wanted;
+  if (from !== undefined && from !== store) await finishMove(rest, { workspace, name, from }, signal);
 }
 
 /** Removes the feature type with its layer and tiles. A member of a layer group is refused: 'conflict'. */

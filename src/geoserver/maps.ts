@@ -52,6 +52,24 @@ export async function getMap(rest: Rest, map: MapRequest, signal: AbortSignal): 
   return { png: response.body, oneColour: hasOneColour(response.body, what) };
 }
 
+export interface FetchedImage {
+  readonly bytes: Buffer;
+  /** Its MIME type, for instance `image/png`. */
+  readonly type: string;
+}
+
+/** The picture at an address below the server's URL; undefined when the answer is none, an error among them. */
+export async function fetchImage(
+  rest: Rest,
+  address: string,
+  signal: AbortSignal,
+): Promise<FetchedImage | undefined> {
+  const response = await rest.getAny(address, signal, 'image/*');
+  const type = (response.headers.get('content-type') ?? '').split(';')[0]?.trim() ?? '';
+  if (response.status !== 200 || !type.startsWith('image/')) return undefined;
+  return { bytes: response.body, type };
+}
+
 function exceptionOf(what: string, type: string, body: Buffer, plain: string): GeoServerError {
   const first = type.includes('json') ? list(at(parseJson(body, '/ows'), 'exceptions'))[0] : undefined;
   const words = first === undefined ? plain.slice(0, 500) : text(at(first, 'text')).trim();

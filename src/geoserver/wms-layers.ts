@@ -5,6 +5,7 @@ import { converge, type Change } from './change.js';
 import { GeoServerError } from './errors.js';
 import { at, entries, list, listOfTexts, sameList, text, toEntries } from './json.js';
 import { MARKER } from './marker.js';
+import { finishMove } from './moves.js';
 import { path, qualify, type Qualified } from './names.js';
 import type { Rest } from './rest.js';
 import { listWmsLayers, refreshCapabilities } from './wms-stores.js';
@@ -20,6 +21,8 @@ export interface WmsLayer extends Qualified {
   readonly srs?: string;
   readonly nativeBox?: Box;
   readonly latLonBox?: Box;
+  /** The store that this layer was published from so far: a move that was interrupted is finished. */
+  readonly previousStore?: string;
 }
 
 const UNKNOWN_LAYER = /Could not find layer .* in the server capabil/i;
@@ -37,12 +40,15 @@ export function ensureWmsLayer(rest: Rest, wanted: WmsLayer, signal: AbortSignal
         await create(rest, wanted, signal);
         return 'created';
       }
-      const moves = text(at(current, 'store', 'name')) !== qualify({ ...wanted, name: wanted.store });
-      if (!moves && isSame(current, wanted)) return 'unchanged';
+      const { workspace, name, store, previousStore } = wanted;
+      const actualStore = text(at(current, 'store', 'name')).slice(workspace.length + 1);
+      const from = actualStore === store ? previousStore : actualStore;
+      const moves = actualStore !== store;
       if (moves || at(current, 'nativeName') !== wanted.nativeName) await checkOffered(rest, wanted, signal);
-      if (moves) await replace(rest, wanted, signal);
-      else await update(rest, current, wanted, signal);
-      return 'updated';
+      const same = !moves && isSame(current, wanted);
+      if (!same) await update(rest, current, wanted, signal);
+      if (from !== undefined && from !== store) await finishMove(rest, { workspace, name, from }, signal);
+      return same ? 'unchanged' : 'updated';
     }, signal),
   );
 }
@@ -76,11 +82,11 @@ async function create(rest: Rest, wanted: WmsLayer, signal: AbortSignal): Promis
  * remote server has to be there and to offer it.
  */
 async function update(rest: Rest, current: unknown, wanted: WmsLayer, signal: AbortSignal): Promise<void> {
-  const write = {
-    method: 'PUT',
-    path: layerPath(wanted),
-    json: { wmsLayer: bodyOf(current, wanted) },
-  } as const;
+  const store = qualify({ ...wanted, name: wanted.store });
+  const move =
+    text(at(current, 'store', 'name')) === store ? {} : { store: { '@class': 'wmsStore', name: store } };
+  const json = { wmsLayer: { ...bodyOf(current, wanted), ...move } };
+  const write = { method: 'PUT', path: layerPath(wanted), json } as const;
   try {
     await rest.write(write, signal);
   } catch (error) {

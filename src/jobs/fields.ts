@@ -71,6 +71,20 @@ export const authLevel = z.coerce.number().int().min(-1).max(2);
 /** Loose object of settings, whose values are strings, numbers, booleans or deeper. */
 export const settings = z.record(z.string(), z.unknown());
 
+const owsResource = z.object({
+  protocol: z.string(),
+  link: z.string().min(1),
+  height: z.coerce.number().catch(0),
+});
+
+/** Addresses of pictures of the layer; entries that are none are left out, since nothing depends on them. */
+const owsResources = z.array(z.unknown()).transform((list) =>
+  list.flatMap((entry) => {
+    const result = owsResource.safeParse(entry);
+    return result.success ? [result.data] : [];
+  }),
+);
+
 /** Keys every layer of every kind has. */
 export const layer = {
   workspace: name,
@@ -90,4 +104,5 @@ export const layer = {
   sync_geoserver_data: z.boolean().default(true),
   geoserver_setting: settings.default({}),
   preview_path: z.string().optional(),
+  ows_resource: owsResources.nullish(),
 };

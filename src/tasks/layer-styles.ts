@@ -1,4 +1,5 @@
 import type { FileReference, Job } from '../jobs/job.js';
+import { styleName } from '../jobs/style-names.js';
 import { layerOf, type LayerSpec } from './layer.js';
 
 interface StyledSpec extends LayerSpec {
@@ -11,7 +12,7 @@ interface StyledSpec extends LayerSpec {
 export interface OwnStyle {
   /** As the task file calls it. */
   readonly key: string;
-  /** As GeoServer calls it: the layer's name for `builtin`, `{layer}.{style}` otherwise. */
+  /** As GeoServer calls it. */
   readonly name: string;
   readonly reference: FileReference;
 }
@@ -23,7 +24,7 @@ export function ownStyles(job: Job): OwnStyle[] {
   return Object.entries(styledOf(job).styles).flatMap(([key, { file, md5 }]) =>
     file === undefined || md5 === undefined
       ? []
-      : [{ key, name: styleName(job, key), reference: { file, md5 } }],
+      : [{ key, name: styleName(layerOf(job).name, key), reference: { file, md5 } }],
   );
 }
 
@@ -37,10 +38,5 @@ export function defaultStyle(job: Job): string | undefined {
       : Object.keys(styles).find(
           (candidate) => styles[candidate]?.default === true && brought.has(candidate),
         );
-  return key === undefined ? undefined : styleName(job, key);
-}
-
-function styleName(job: Job, key: string): string {
-  const { name } = layerOf(job);
-  return key === 'builtin' ? name : `${name}.${key}`;
+  return key === undefined ? undefined : styleName(layerOf(job).name, key);
 }

@@ -17,6 +17,15 @@ export interface LayerSpec {
   readonly sync_geoserver_data: boolean;
   readonly geoserver_setting: Readonly<Record<string, unknown>>;
   readonly preview_path?: string;
+  readonly ows_resource?: readonly OwsResource[] | null;
+}
+
+/** A ready-made address of a picture of the layer, as the master's catalogue has it. */
+export interface OwsResource {
+  readonly protocol: string;
+  readonly link: string;
+  /** Pixels. */
+  readonly height: number;
 }
 
 /** A feature: a layer over a table that is restored here. */
@@ -26,6 +35,7 @@ export interface FeatureSpec extends LayerSpec {
   readonly outdated_schema?: string;
   readonly sync_postgres_data: boolean;
   readonly spatial_column?: string | null;
+  readonly spatial_type?: string | null;
   readonly viewsql?: string | null;
   readonly data?: FileReference;
   readonly job_id?: string | number | null;

@@ -83,6 +83,8 @@ export interface TaskContext {
   readonly publications: () => readonly PublicationRecord[];
   /** The record knows of no earlier end of this task on this target: its object is probably not there yet. */
   readonly isNew: boolean;
+  /** The output of this same task on this target when an earlier run did it, if nothing interrupted it since. */
+  readonly previous: unknown;
   /** The output of an earlier task of this job, on this target or on one that all share. */
   readonly output: (type: string) => unknown;
 }

@@ -91,6 +91,7 @@ export class TaskWorkshop {
     const geoserver = [...this.#deps.geoservers, ...this.#deps.replicas].find(
       (server) => server.url === step.target.id,
     );
+    const recorded = this.#recorded.get(job.path)?.find((task) => isOf(task, step));
     const context: TaskContext = {
       signal,
       log: this.#deps.log.child({ job: job.path, task: step.definition.type, target: step.target.id }),
@@ -106,7 +107,8 @@ export class TaskWorkshop {
       made: this.#madeOn(step.target.id),
       publications: () => (this.#publications ??= this.#deps.store.publications()),
       standing: (identity) => this.#standingOf(identity),
-      isNew: !(this.#recorded.get(job.path) ?? []).some((task) => isOf(task, step)),
+      isNew: recorded === undefined,
+      previous: recorded?.state === 'done' ? recorded.output : undefined,
       output: (type) => this.#outputOf(type, job, step.target),
     };
     return step.definition.run(job, context);

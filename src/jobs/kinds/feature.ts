@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { fileReference, layer, md5, name, styles } from '../fields.js';
 import { defineKind, type Spec } from '../kind.js';
+import { styleClaims } from '../style-names.js';
 
 const common = {
   ...layer,
@@ -94,6 +95,7 @@ export default defineKind({
     },
   },
   identityOf: (spec) => `layer:${String(spec['workspace'])}:${String(spec['name'])}`,
+  claimsOf: styleClaims,
   nameOf: (spec) => String(spec['name']),
   removable: true,
   overlay: {

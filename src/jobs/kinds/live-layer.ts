@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { layer, name, styles } from '../fields.js';
 import { defineKind, type Spec } from '../kind.js';
+import { styleClaims } from '../style-names.js';
 
 const common = {
   ...layer,
@@ -60,6 +61,7 @@ export default defineKind({
     },
   },
   identityOf: (spec) => `layer:${String(spec['workspace'])}:${String(spec['name'])}`,
+  claimsOf: styleClaims,
   nameOf: (spec) => String(spec['name']),
   removable: true,
 });

@@ -1,8 +1,10 @@
 import type { Job } from '../../jobs/job.js';
-import type { Box, FeatureType } from '../../geoserver/client.js';
+import type { Box, Change, FeatureType } from '../../geoserver/client.js';
 import { AgentError } from '../../lib/errors.js';
-import type { Database, Extent } from '../../pgdump/database.js';
+import { digest } from '../../lib/hash.js';
+import type { Database, Extent, GeometryColumn, RelationInfo } from '../../pgdump/database.js';
 import { latLonBoxOf } from '../boxes.js';
+import { forgetStores, formerStore, noteStore, storesOf } from '../former-stores.js';
 import {
   beforePublishing,
   beforeRemoving,
@@ -16,7 +18,7 @@ import {
   layerToken,
 } from '../layer.js';
 import type { TaskSettings } from '../settings.js';
-import type { TaskContext, TaskDefinition } from '../task.js';
+import type { TaskContext, TaskDefinition, TaskResult } from '../task.js';
 import { storeName } from './data-store.js';
 
 /** GeoServer's view of a restored table: attributes, boxes, titles. Updated in place, never deleted and made anew. */
@@ -29,13 +31,22 @@ const updateFeatureType: TaskDefinition = {
   settles: (job) => [layerToken(layerOf(job).workspace, layerOf(job).name)],
   waitsFor: beforePublishing,
   async run(job, context) {
-    const { featureType, warnings } = await describe(job, context);
+    const { featureType, hasGeometry, warnings } = await describe(job, context);
     const restored = context.output('restore_table') as { columnsChanged?: boolean } | undefined;
+    const { store } = featureType;
     const change = await context.geoserver.ensureFeatureType(
-      { ...featureType, rereadColumns: restored?.columnsChanged === true, likelyNew: context.isNew },
+      {
+        ...featureType,
+        ...formerStore(job, store, context.made),
+        rereadColumns: restored?.columnsChanged === true,
+        likelyNew: context.isNew,
+      },
       context.signal,
     );
-    return { output: { change }, warnings };
+    noteStore(job, store, context.made);
+    const { columns, sqlView, srs, nativeBox, latLonBox } = featureType;
+    const shown = digest([store, columns, sqlView, srs, nativeBox, latLonBox].map((part) => part ?? null));
+    return { output: { change, shown, hasGeometry }, warnings };
   },
 };
 
@@ -46,32 +57,42 @@ const removeFeatureType: TaskDefinition = {
   object: layerName,
   settles: (job) => [goneLayerToken(layerOf(job).workspace, layerOf(job).name)],
   waitsFor: beforeRemoving,
-  async run(job, { geoserver, settings, signal }) {
-    const { workspace, name } = layerOf(job);
-    const change = await geoserver.removeFeatureType(
-      { workspace, store: storeName(job, settings), name },
-      signal,
-    );
-    return { output: change };
-  },
+  run: (job, context) => removeFeature(job, storeName(job, context.settings), context),
 };
+
+/** Removes the layer from wherever it is: the task file may name another store than it came to. */
+export async function removeFeature(
+  job: Job,
+  store: string,
+  { geoserver, made, signal }: TaskContext,
+): Promise<TaskResult> {
+  const { workspace, name } = layerOf(job);
+  const changes: Change[] = [];
+  for (const place of new Set([store, ...storesOf(job, made)]))
+    changes.push(await geoserver.removeFeatureType({ workspace, store: place, name }, signal));
+  forgetStores(job, made);
+  return { output: changes };
+}
 
 /** What GeoServer has to be told; boxes are computed here, since GeoServer's own scan would stop all other requests. */
 async function describe(job: Job, { database, settings, signal }: TaskContext) {
-  const { workspace, name, schema, viewsql, spatial_column, override_bbox } = featureOf(job);
+  const { workspace, name, schema, viewsql, override_bbox } = featureOf(job);
   if (schema === undefined)
     throw new AgentError('invalid-task-file', `${job.path}: schema is missing`, { retry: 'final' });
   const relation = await database.describeRelation({ schema, name }, signal);
-  const geometry =
-    relation.geometryColumns.find((column) => column.name === spatial_column) ?? relation.geometryColumns[0];
-  const { srs, warning } = srsOf(job, geometry?.srid, settings);
+  const column = geometryColumn(job, relation);
   const given = latLonBoxOf(job);
-  const computed =
-    geometry && !override_bbox ? await extent(job, geometry.name, database, signal) : undefined;
+  const isGiven = override_bbox && given !== undefined;
+  // Also looked for where only the rows know their coordinate system.
+  const found =
+    column && (!isGiven || column.srid === 0) ? await extent(job, column.name, database, signal) : undefined;
+  const geometry = column && { ...column, srid: column.srid || (found?.srid ?? 0) };
+  const { srs, warning } = srsOf(job, geometry?.srid, settings);
+  const computed = isGiven ? undefined : found;
   const boxes = computed
     ? { nativeBox: toBox(computed.native), ...(computed.latLon ? { latLonBox: toBox(computed.latLon) } : {}) }
     : geometry && given
-      ? { latLonBox: given }
+      ? { latLonBox: given, ...(srs === 'EPSG:4326' ? { nativeBox: given } : {}) }
       : {};
   const featureType: FeatureType = {
     workspace,
@@ -84,10 +105,22 @@ async function describe(job: Job, { database, settings, signal }: TaskContext) {
     ...(geometry ? { srs } : {}),
     ...boxes,
     ...(viewsql
-      ? { sqlView: { sql: viewsql, ...(geometry ? { geometry } : {}) } }
-      : { columns: relation.columns.map((column) => column.name) }),
+      ? { sqlView: { sql: viewsql, ...(geometry ? { geometry: pick(geometry) } : {}) } }
+      : { columns: relation.columns.map(({ name: of }) => of) }),
   };
-  return { featureType, warnings: warning === undefined || !geometry ? [] : [warning] };
+  const warnings = warning === undefined || !geometry ? [] : [warning];
+  return { featureType, hasGeometry: geometry !== undefined, warnings };
+}
+
+/** The column that is drawn; an SQL view may have one of its own, which only the task file knows. */
+function geometryColumn(
+  job: Job,
+  { geometryColumns }: RelationInfo,
+): Pick<GeometryColumn, 'name' | 'type' | 'srid'> | undefined {
+  const { viewsql, spatial_column, spatial_type } = featureOf(job);
+  const named = geometryColumns.find((column) => column.name === spatial_column);
+  if (named || !viewsql || !spatial_column) return named ?? geometryColumns[0];
+  return { name: spatial_column, type: spatial_type ?? 'Geometry', srid: 0 };
 }
 
 async function extent(job: Job, column: string, database: Database, signal: AbortSignal) {
@@ -95,6 +128,10 @@ async function extent(job: Job, column: string, database: Database, signal: Abor
   return viewsql
     ? database.extentOf({ sql: viewsql, column }, signal)
     : database.extentOf({ schema: schema ?? '', name, column }, signal);
+}
+
+function pick({ name, type, srid }: Pick<GeometryColumn, 'name' | 'type' | 'srid'>) {
+  return { name, type, srid };
 }
 
 function toBox({ minX, minY, maxX, maxY }: Extent['native']): Box {

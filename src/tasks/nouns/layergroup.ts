@@ -1,5 +1,6 @@
 import type { Job } from '../../jobs/job.js';
 import { AgentError } from '../../lib/errors.js';
+import { digest } from '../../lib/hash.js';
 import {
   beforePublishing,
   beforeRemoving,
@@ -58,7 +59,7 @@ const updateLayerGroup: TaskDefinition = {
       },
       context.signal,
     );
-    return { output: { change }, warnings };
+    return { output: { change, shown: digest(members) }, warnings };
   },
 };
 

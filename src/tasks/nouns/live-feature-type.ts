@@ -1,5 +1,6 @@
 import type { Job } from '../../jobs/job.js';
 import { latLonBoxOf } from '../boxes.js';
+import { formerStore, noteStore } from '../former-stores.js';
 import {
   beforePublishing,
   beforeRemoving,
@@ -13,7 +14,9 @@ import {
   storeUserToken,
   type LayerSpec,
 } from '../layer.js';
+import type { TaskSettings } from '../settings.js';
 import type { TaskDefinition } from '../task.js';
+import { removeFeature } from './feature-type.js';
 
 interface LiveLayerSpec extends LayerSpec {
   readonly datastore: string;
@@ -36,9 +39,10 @@ const updateLiveFeatureType: TaskDefinition = {
     storeUserToken(liveOf(job).workspace),
   ],
   waitsFor: (job) => [storeToken(liveOf(job).workspace, liveOf(job).datastore), ...beforePublishing(job)],
-  async run(job, { geoserver, settings, signal, isNew }) {
+  async run(job, { geoserver, settings, signal, isNew, made }) {
     const { workspace, name, datastore, table, viewsql, title, abstract, crs } = liveOf(job);
     const box = latLonBoxOf(job);
+    const srs = crs ?? settings.defaultCrs;
     const change = await geoserver.ensureFeatureType(
       {
         workspace,
@@ -48,13 +52,15 @@ const updateLiveFeatureType: TaskDefinition = {
         title: title ?? name,
         abstract: abstract ?? '',
         keywords: keywordsOf(job),
-        srs: crs ?? settings.defaultCrs,
-        ...(box ? { latLonBox: box } : {}),
-        ...(viewsql ? { sqlView: { sql: viewsql, ...geometryOf(job) } } : {}),
+        srs,
+        ...(box ? { latLonBox: box, ...(srs === 'EPSG:4326' ? { nativeBox: box } : {}) } : {}),
+        ...(viewsql ? { sqlView: { sql: viewsql, ...geometryOf(job, settings) } } : {}),
+        ...formerStore(job, datastore, made),
         likelyNew: isNew,
       },
       signal,
     );
+    noteStore(job, datastore, made);
     return { output: { change } };
   },
 };
@@ -69,17 +75,14 @@ const removeLiveFeatureType: TaskDefinition = {
     storeUserToken(liveOf(job).workspace),
   ],
   waitsFor: beforeRemoving,
-  async run(job, { geoserver, signal }) {
-    const { workspace, name, datastore } = liveOf(job);
-    return { output: await geoserver.removeFeatureType({ workspace, store: datastore, name }, signal) };
-  },
+  run: (job, context) => removeFeature(job, liveOf(job).datastore, context),
 };
 
 /** What GeoServer has to know of the geometry of an SQL view, since it cannot look it up. */
-function geometryOf(job: Job) {
+function geometryOf(job: Job, settings: TaskSettings) {
   const { spatial_column, spatial_type, crs } = liveOf(job);
   if (!spatial_column) return {};
-  const srid = Number(/:(\d+)$/.exec(crs ?? '')?.[1] ?? 4326);
+  const srid = Number(/:(\d+)$/.exec(crs ?? settings.defaultCrs)?.[1] ?? 4326);
   return { geometry: { name: spatial_column, type: spatial_type ?? 'Geometry', srid } };
 }
 

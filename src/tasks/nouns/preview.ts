@@ -1,10 +1,11 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join, sep } from 'node:path';
-import type { Box } from '../../geoserver/client.js';
+import { union, type Box, type GeoServer } from '../../geoserver/client.js';
 import type { Job } from '../../jobs/job.js';
 import { AgentError } from '../../lib/errors.js';
 import { latLonBoxOf } from '../boxes.js';
 import { isPublished, layerName, layerOf } from '../layer.js';
+import { pictureAddresses } from '../picture-addresses.js';
 import type { TaskDefinition } from '../task.js';
 
 const MAX_WIDTH = 480;
@@ -24,15 +25,14 @@ const updatePreview: TaskDefinition = {
   resource: 'transfer',
   applies: (job, settings) => isPublished(job, settings) && previewPath(job) !== undefined,
   object: layerName,
-  async run(job, { geoserver, settings, transfer, signal }) {
+  async run(job, { geoserver, settings, transfer, signal, output }) {
+    const published = output('update_feature_type') as { hasGeometry?: boolean } | undefined;
+    if (published?.hasGeometry === false) return { output: 'no geometry to draw' };
     const { workspace, name } = layerOf(job);
-    const box = latLonBoxOf(job) ?? (await geoserver.layerBox({ workspace, name }, signal)) ?? AUSTRALIA;
-    const { png, oneColour } = await geoserver.getMap(
-      { workspace, name, box, srs: 'EPSG:4326', ...sizeOf(box) },
-      signal,
-    );
-    const relative = [settings.slaveName, job.channel, workspace, `${name}.png`].join('/');
-    await write(join(settings.previewPath, relative), png, settings.previewPath);
+    const { bytes, extension, oneColour } =
+      (await linked(job, geoserver, signal)) ?? (await drawn(job, geoserver, signal));
+    const relative = [settings.slaveName, job.channel, workspace, `${name}.${extension}`].join('/');
+    await write(join(settings.previewPath, relative), bytes, settings.previewPath);
     const target = previewPath(job);
     if (!settings.sharePreviewData && target !== undefined)
       await transfer.send(settings.previewPath, relative, target, signal);
@@ -43,13 +43,49 @@ const updatePreview: TaskDefinition = {
   },
 };
 
-async function write(file: string, png: Buffer, folder: string): Promise<void> {
+interface Picture {
+  readonly bytes: Buffer;
+  readonly extension: string;
+  readonly oneColour: boolean;
+}
+
+async function drawn(job: Job, geoserver: GeoServer, signal: AbortSignal): Promise<Picture> {
+  const { workspace, name } = layerOf(job);
+  const known = latLonBoxOf(job) ?? (await geoserver.layerBox({ workspace, name }, signal));
+  // GeoServer's box of an empty table is no box.
+  const box = union(known ? [known] : []) ?? AUSTRALIA;
+  const map = { workspace, name, box, srs: 'EPSG:4326', ...sizeOf(box) };
+  const { png, oneColour } = await geoserver.getMap(map, signal);
+  return { bytes: png, extension: 'png', oneColour };
+}
+
+/** The smallest picture that one of the task file's own addresses gives, if any does. */
+async function linked(job: Job, geoserver: GeoServer, signal: AbortSignal): Promise<Picture | undefined> {
+  for (const address of pictureAddresses(layerOf(job).ows_resource ?? [])) {
+    const image = await geoserver.fetchImage(address, signal).catch((error: unknown) => {
+      if (signal.aborted) throw error;
+      return undefined;
+    });
+    const extension = image && EXTENSIONS[image.type];
+    if (image && extension) return { bytes: image.bytes, extension, oneColour: false };
+  }
+  return undefined;
+}
+
+const EXTENSIONS: Readonly<Record<string, string>> = {
+  'image/png': 'png',
+  'image/jpeg': 'jpg',
+  'image/gif': 'gif',
+  'image/webp': 'webp',
+};
+
+async function write(file: string, bytes: Buffer, folder: string): Promise<void> {
   if (!file.startsWith(`${folder}${sep}`))
     throw new AgentError('invalid-task-file', `the preview ${file} lies outside its folder`, {
       retry: 'final',
     });
   await mkdir(dirname(file), { recursive: true });
-  await writeFile(file, png);
+  await writeFile(file, bytes);
 }
 
 /** The proportions that operators' pages are made for: those of the box, measured in Australias. */

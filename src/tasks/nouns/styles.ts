@@ -1,4 +1,5 @@
 import type { Job } from '../../jobs/job.js';
+import { styleClaims } from '../../jobs/style-names.js';
 import { AgentError } from '../../lib/errors.js';
 import { isPublished, isRemoved, layerName, layerOf } from '../layer.js';
 import { defaultStyle, ownStyles } from '../layer-styles.js';
@@ -7,17 +8,21 @@ import { readStyles } from './files.js';
 
 const STYLE = 'style';
 
+/** Settled by the removal of a layer that had the style. */
+const goneStyleToken = (claim: string): string => `no ${claim}`;
+
 /** The layer's styles, before the layer itself, so that it never shows the default of its geometry for long. */
 const updateStyles: TaskDefinition = {
   type: 'update_styles',
   target: 'geoserver',
   applies: (job, settings) => isPublished(job, settings) && ownStyles(job).length > 0,
   object: layerName,
+  waitsFor: (job) => styleClaims(job.spec).map(goneStyleToken),
   async run(job, context) {
     const { workspace } = layerOf(job);
     const changes = await Promise.all(
       [...(await readStyles(context))].map(([name, sld]) => {
-        claimStyle(job, `${workspace}:${name}`, context.made);
+        claimStyle(job, `${workspace}:${name}`, context);
         return context.geoserver.ensureStyle(
           { workspace, name, sld, likelyNew: context.isNew },
           context.signal,
@@ -70,31 +75,39 @@ const removeStyles: TaskDefinition = {
   target: 'geoserver',
   applies: isRemoved,
   object: layerName,
+  settles: (job) => styleClaims(job.spec).map(goneStyleToken),
   async run(job, context) {
     return { output: await removeMade(job, new Set(), context) };
   },
 };
 
-/** Notes that the layer is about to make the style; refuses one that another layer made. */
-function claimStyle(job: Job, style: string, made: TaskContext['made']): void {
+/** Notes that the layer is about to make the style; refuses one that another layer made and still has. */
+function claimStyle(job: Job, style: string, { made, publications }: TaskContext): void {
   const owner = made.ownerOf(STYLE, style);
-  if (owner !== undefined && owner !== job.identity)
+  const isKept = publications().some(
+    ({ identity, spec }) => identity === owner && styleClaims(spec).includes(`style:${style}`),
+  );
+  if (owner !== undefined && owner !== job.identity && isKept)
     throw new AgentError('conflict', `the style ${style} of ${job.identity} belongs to ${owner} already`, {
-      retry: 'final',
+      // Not final: the other task file's change mends it.
+      retry: 'remote',
       hint: 'Give one of the two styles or layers another name on the master.',
     });
   made.add(STYLE, style, job.identity);
 }
 
 async function removeMade(job: Job, kept: ReadonlySet<string>, context: TaskContext): Promise<string[]> {
-  const lost = context.made.of(STYLE, job.identity).filter((style) => !kept.has(style));
+  const { made } = context;
+  const lost = made.of(STYLE, job.identity).filter((style) => !kept.has(style));
   for (const style of lost) {
+    // Another layer may have taken it over meanwhile.
+    if (made.ownerOf(STYLE, style) !== job.identity) continue;
     const separator = style.indexOf(':');
     await context.geoserver.removeStyle(
       { workspace: style.slice(0, separator), name: style.slice(separator + 1) },
       context.signal,
     );
-    context.made.remove(STYLE, style);
+    if (made.ownerOf(STYLE, style) === job.identity) made.remove(STYLE, style);
   }
   return lost;
 }

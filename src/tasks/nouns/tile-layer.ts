@@ -1,3 +1,4 @@
+import { digest } from '../../lib/hash.js';
 import type { PublicationRecord } from '../../state/records.js';
 import { isPublished, layerName, layerOf } from '../layer.js';
 import type { TaskContext, TaskDefinition } from '../task.js';
@@ -51,9 +52,12 @@ const emptyTiles: TaskDefinition = {
   type: 'empty_tiles',
   target: 'geoserver',
   applies: isPublished,
-  object: layerName,
+  // Asked for by name, they are emptied whatever another job of the same layer finds.
+  object: (job) => (job.action === 'empty_gwc' ? `${layerName(job)} on request` : layerName(job)),
   async run(job, context) {
-    if (job.action !== 'empty_gwc' && !isChanged(context)) return { output: 'unchanged' };
+    const { shown, isNew } = shownIn(context);
+    const before = context.previous as { shown?: string } | undefined;
+    if (isNew || (shown !== undefined && before?.shown === shown)) return { output: { shown } };
     const { workspace, name } = layerOf(job);
     const groups = groupsHolding(`${workspace}:${name}`, context.publications());
     const changes = await Promise.all(
@@ -65,23 +69,25 @@ const emptyTiles: TaskDefinition = {
         );
       }),
     );
-    return { output: changes };
+    return { output: { shown, changes } };
   },
 };
 
 /** What makes a layer: a new one has no tiles yet. */
 const MAKERS = ['update_feature_type', 'update_live_feature_type', 'update_wms_layer', 'update_layergroup'];
 
-/** False when the tasks before it say that nothing was changed that tiles show, or that the layer is new. */
-function isChanged(context: TaskContext): boolean {
-  const changeBy = (type: string) => context.output(type) as { change?: string } | undefined;
-  if (MAKERS.some((type) => changeBy(type)?.change === 'created')) return false;
-  const restored = changeBy('restore_table');
-  const published = changeBy('update_feature_type');
-  // What another server draws may have changed, whatever its description says.
-  if (published === undefined) return true;
-  const isDataChanged = restored !== undefined && restored.change !== 'unchanged';
-  return isDataChanged || published.change !== 'unchanged';
+/**
+ * What the tiles are drawn from, as the tasks before this one left it: compared with what this server's tiles were last
+ * emptied for, and not with what those tasks changed, since that may have been in a run which was interrupted, or in which
+ * this server was down. Undefined for what another server draws, which may have changed whatever its description says.
+ */
+function shownIn(context: TaskContext): { shown: string | undefined; isNew: boolean } {
+  const outputOf = (type: string) =>
+    context.output(type) as { change?: string; shown?: string; md5?: string } | undefined;
+  const made = MAKERS.map(outputOf).find((output) => output !== undefined);
+  const table = outputOf('restore_table');
+  const shown = made?.shown === undefined ? undefined : digest([table?.md5 ?? null, made.shown]);
+  return { shown, isNew: made?.change === 'created' };
 }
 
 /** Names of the published groups that show a layer, directly or through other groups. */

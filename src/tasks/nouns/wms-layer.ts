@@ -1,5 +1,6 @@
 import type { Job } from '../../jobs/job.js';
 import { latLonBoxOf } from '../boxes.js';
+import { forgetStores, formerStore, noteStore } from '../former-stores.js';
 import {
   beforePublishing,
   beforeRemoving,
@@ -30,7 +31,7 @@ const updateWmsLayer: TaskDefinition = {
   object: layerName,
   settles: (job) => [layerToken(wmsOf(job).workspace, wmsOf(job).name), storeUserToken(wmsOf(job).workspace)],
   waitsFor: (job) => [storeToken(wmsOf(job).workspace, wmsOf(job).store), ...beforePublishing(job)],
-  async run(job, { geoserver, signal }) {
+  async run(job, { geoserver, made, signal }) {
     const { workspace, name, store, native_name, title, abstract, override_bbox } = wmsOf(job);
     const box = override_bbox ? latLonBoxOf(job) : undefined;
     const change = await geoserver.ensureWmsLayer(
@@ -43,9 +44,11 @@ const updateWmsLayer: TaskDefinition = {
         abstract: abstract ?? '',
         keywords: keywordsOf(job),
         ...(box ? { latLonBox: box } : {}),
+        ...formerStore(job, store, made),
       },
       signal,
     );
+    noteStore(job, store, made);
     return { output: { change } };
   },
 };
@@ -60,9 +63,11 @@ const removeWmsLayer: TaskDefinition = {
     storeUserToken(layerOf(job).workspace),
   ],
   waitsFor: beforeRemoving,
-  async run(job, { geoserver, signal }) {
+  async run(job, { geoserver, made, signal }) {
     const { workspace, name } = wmsOf(job);
-    return { output: await geoserver.removeWmsLayer({ workspace, name }, signal) };
+    const change = await geoserver.removeWmsLayer({ workspace, name }, signal);
+    forgetStores(job, made);
+    return { output: change };
   },
 };
 

@@ -212,7 +212,7 @@ describe('contract: feature types', () => {
   });
 
   it('moves a layer from its previous store, with its styles and its groups', async () => {
-    const { client, database, workspace, store, signal, parks } = contract;
+    const { client, server, database, workspace, store, signal, parks } = contract;
     const parameters = { ...contract.parameters(), 'max connections': '3' };
     const second = { workspace, name: 'other', parameters, password: new Secret(database.password) };
     await client.ensurePostgisStore(second, signal);
@@ -228,6 +228,11 @@ describe('contract: feature types', () => {
     expect(await client.listFeatureTypes({ workspace, name: 'other' }, signal)).to.deep.equal(['parks']);
     const layer = await client.findLayer({ workspace, name: 'parks' }, signal);
     expect(layer?.defaultStyle).to.equal(`${workspace}:parks`);
+    expect(await client.groupMembers({ workspace, name: 'g' }, signal)).to.deep.equal(members);
+    expect(await client.removeDataStore({ workspace, name: store }, signal)).to.equal('removed');
+    // As after a restart.
+    await server.request('POST', '/rest/reload');
+    expect(await client.listFeatureTypes({ workspace, name: 'other' }, signal)).to.deep.equal(['parks']);
     expect(await client.groupMembers({ workspace, name: 'g' }, signal)).to.deep.equal(members);
     const fresh = parks({ store: 'other', previousStore: 'none', name: 'new' });
     expect(await client.ensureFeatureType(fresh, signal)).to.equal('created');

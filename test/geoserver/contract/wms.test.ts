@@ -129,6 +129,23 @@ describe('contract: cascaded WMS', () => {
     const lost = await failure(ensureLayer({ nativeName: 'nope' }));
     expect(lost).to.include({ reason: 'missing-at-source' });
     expect(at(await stored(), 'store', 'name')).to.equal(`${contract.workspace}:second`);
+    const { client, server, workspace, signal } = contract;
+    expect(await client.removeWmsStore({ workspace, name: 'remote' }, signal)).to.equal('removed');
+    // As after a restart.
+    await server.request('POST', '/rest/reload');
+    expect(at(await stored(), 'store', 'name')).to.equal(`${workspace}:second`);
+  });
+
+  it('moves a member of a layer group to another store', async () => {
+    await ensureStore();
+    await ensureStore({ name: 'second' });
+    await ensureLayer();
+    const { client, workspace, signal } = contract;
+    const members = [{ type: 'layer', workspace, name: 'wms.a' }] as const;
+    await client.ensureLayerGroup({ workspace, name: 'g', title: '', abstract: '', members }, signal);
+    expect((await ensureLayer({ store: 'second' })).result).to.equal('updated');
+    expect(at(await stored(), 'store', 'name')).to.equal(`${workspace}:second`);
+    expect(await client.groupMembers({ workspace, name: 'g' }, signal)).to.deep.equal(members);
   });
 
   it('removes layers and then their store', async () => {

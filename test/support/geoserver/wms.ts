@@ -98,13 +98,16 @@ export function wms(router: Router, catalog: Catalog): void {
 
   router.on('PUT', LAYER, async (call) => {
     const [ws = '', name = ''] = call.names;
-    const { fields, store } = layerOf(ws, name);
+    const layer = layerOf(ws, name);
+    const { fields, store } = layer;
     const given = bodyOf(call, 'wmsLayer');
     const remote = await capabilities(store);
     // Once it points nowhere it cannot be written any more.
     if (!remote.includes(text(fields['nativeName'])))
       throw new RestException(500, 'java.lang.reflect.InvocationTargetException');
-    merge(fields, { enabled: false, ...given });
+    const moved = text(at(given, 'store', 'name')).replace(`${ws}:`, '');
+    layer.store = catalog.workspaces.get(ws)?.stores.get(moved) ?? store;
+    merge(fields, { enabled: false, ...without(given, 'store') });
     return ok();
   });
 
