@@ -1,6 +1,8 @@
 import { explainFilter, type Explanation } from '../jobs/filters/explain.js';
-import type { FilterName } from '../jobs/kind.js';
+import { parseLambda } from '../jobs/filters/parse.js';
+import type { FilterName, Spec } from '../jobs/kind.js';
 import { AgentError, messageOf } from '../lib/errors.js';
+import { filterView } from '../tasks/filter-view.js';
 import { hydrate, type HydratedFile } from '../tasks/hydrate.js';
 import { readTaskFiles } from '../tasks/read-task-files.js';
 import { EXIT } from './exit-codes.js';
@@ -9,24 +11,48 @@ import type { Session } from './session.js';
 
 interface Row {
   readonly path: string;
+  /** The variable, or the option that stands in for it. */
   readonly filter: string;
-  readonly taken: boolean | undefined;
+  /** Absent when the filter failed for this file: then `why` says how. */
+  readonly taken?: boolean;
+  /** What the expression came to, as Python prints it. */
+  readonly value?: string;
   readonly why: string;
 }
 
-/** Which task files of the repository each filter takes, and why. Changes nothing but the cache of meta files. */
+/** A task file that a filter governs. */
+interface Asked {
+  readonly path: string;
+  readonly filter: FilterName;
+  readonly job: Spec;
+}
+
+/**
+ * Which task files of the repository each filter takes, and why; `names` are names or paths of task files. Changes nothing
+ * but the cache of meta files. Exit code 1 when a filter fails for a file, or nothing has one of the names; throws
+ * AgentError 'invalid-config' for an expression that cannot be read.
+ */
 export async function filterTestCommand(
   session: Session,
   names: readonly string[],
   options: { readonly expression?: string; readonly json?: boolean },
 ): Promise<number> {
-  const rows = (await hydrated(session)).flatMap((entry) => {
-    const { kind } = entry.file.location;
-    const isNamed =
-      names.length === 0 || names.includes(String(entry.merged['name'] ?? entry.merged['workspace']));
-    if (kind.filter === undefined || !isNamed || entry.file.action === 'remove') return [];
-    return [test(entry, kind.filter, options.expression ?? session.config.filters[kind.filter].source)];
+  const { expression } = options;
+  if (expression !== undefined) checkExpression(expression);
+  const asked = (await hydrated(session)).flatMap(({ file, merged }): Asked[] => {
+    const job = filterView(file, merged);
+    const { filter } = file.location.kind;
+    return job === undefined || filter === undefined ? [] : [{ path: file.path, filter, job }];
   });
+  const namesOf = ({ path, job }: Asked): string[] => [String(job['name']), path];
+  const rows = asked
+    .filter((one) => names.length === 0 || namesOf(one).some((name) => names.includes(name)))
+    .map(({ path, filter, job }) =>
+      expression === undefined
+        ? test(path, `${filter.toUpperCase()}_FILTER`, session.config.filters[filter].source, job)
+        : test(path, '--expression', expression, job),
+    );
+  const unknown = names.filter((name) => !asked.some((one) => namesOf(one).includes(name)));
   const text = options.json
     ? JSON.stringify(rows, null, 2)
     : [
@@ -34,20 +60,30 @@ export async function filterTestCommand(
         `${rows.filter((row) => row.taken === true).length} of ${rows.length} taken`,
       ].join('\n');
   process.stdout.write(`${session.redactor.redact(text)}\n`);
-  return rows.some((row) => row.taken === undefined) ? EXIT.failed : EXIT.ok;
+  for (const name of unknown)
+    process.stderr.write(`slave-sync: no task file that a filter governs is named ${name}\n`);
+  return unknown.length > 0 || rows.some((row) => row.taken === undefined) ? EXIT.failed : EXIT.ok;
 }
 
-function test({ file, merged }: HydratedFile, filter: FilterName, source: string): Row {
-  const name = `${filter.toUpperCase()}_FILTER`;
-  const job = { ...merged, action: file.action, channel: file.location.channel, job_file: file.path };
+function checkExpression(source: string): void {
   try {
-    const explanation: Explanation = explainFilter(source, job);
-    const why = explanation.because.map(({ part, value }) => `${part} is ${value}`).join(', ');
-    return { path: file.path, filter: name, taken: explanation.taken, why: why === '' ? source : why };
+    parseLambda(source);
   } catch (error) {
-    // An expression that cannot be read at all is the operator's mistake, not one file's.
-    if (error instanceof AgentError && error.reason === 'invalid-config') throw error;
-    return { path: file.path, filter: name, taken: undefined, why: messageOf(error) };
+    throw new AgentError('invalid-config', `the expression cannot be used: ${messageOf(error)}`, {
+      retry: 'final',
+      cause: error,
+    });
+  }
+}
+
+function test(path: string, filter: string, source: string, job: Spec): Row {
+  try {
+    const { taken, value, because }: Explanation = explainFilter(source, job);
+    const parts = because.map((one) => `${one.part} is ${one.value}`).join(', ');
+    return { path, filter, taken, value, why: parts === '' ? source : parts };
+  } catch (error) {
+    if (!(error instanceof AgentError)) throw error;
+    return { path, filter, why: messageOf(error) };
   }
 }
 

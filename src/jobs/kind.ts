@@ -26,6 +26,8 @@ export interface Kind {
   readonly name: string;
   readonly place: Place;
   readonly filter?: FilterName;
+  /** Keys that a filter finds besides the task file's own, which win. The spec may be unchecked. */
+  forFilters?(spec: Spec): Spec;
   /** The SKIP_* setting that leaves out the whole kind. */
   readonly skip?: SkipName;
   readonly actions: Readonly<Record<string, ActionDefinition>>;

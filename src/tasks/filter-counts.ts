@@ -16,7 +16,7 @@ export function countFiltered(files: Iterable<FileRecord>, kinds: readonly Kind[
   const counts = new Map<FilterName, { taken: number; seen: number }>();
   for (const file of files) {
     const filter = filters.get(file.kind);
-    if (filter === undefined || file.action === 'remove') continue;
+    if (filter === undefined || file.action === 'remove' || file.action === 'empty_gwc') continue;
     const count = counts.get(filter) ?? { taken: 0, seen: 0 };
     counts.set(filter, count);
     count.seen += 1;

@@ -8,6 +8,7 @@ import type { PublicationRecord } from '../state/records.js';
 import type { Transfer } from '../transfer/transfer.js';
 import type { Candidate } from './compare.js';
 import { claims } from './conflicts.js';
+import { filterView } from './filter-view.js';
 import { hydrate, type Rejection } from './hydrate.js';
 
 /** A filter of this slave, as configured. */
@@ -190,14 +191,10 @@ function judgeOne(file: TaskFile, merged: Spec, input: JudgeInput): Verdict {
   }
 }
 
-/**
- * Removals are never filtered: what was applied has to go, whatever the settings say today. Emptying tiles is not
- * either, since its files hold no metadata; it concerns only what is published here.
- */
 function refusedBy(file: TaskFile, merged: Spec, kind: Kind, input: JudgeInput): string | undefined {
-  if (kind.filter === undefined || file.action === 'remove' || file.action === 'empty_gwc') return undefined;
+  const seen = filterView(file, merged);
+  if (kind.filter === undefined || seen === undefined) return undefined;
   const filter = input.filters[kind.filter];
-  const seen = { ...merged, action: file.action, channel: file.location.channel, job_file: file.path };
   try {
     return filter.accepts(seen) ? undefined : `not taken by ${filter.variable}`;
   } catch (error) {

@@ -1,5 +1,6 @@
 import type { FilterName } from '../../jobs/kind.js';
 import { messageOf } from '../../lib/errors.js';
+import { filterView } from '../../tasks/filter-view.js';
 import type { HydratedFile } from '../../tasks/hydrate.js';
 import { oneLine, type Check, type Finding, type Surroundings } from '../check.js';
 import type { Desired } from '../desired.js';
@@ -25,9 +26,10 @@ function look(
   desired: Desired,
 ): Finding {
   const variable = `${name.toUpperCase()}_FILTER`;
-  const isAsked = ({ file }: HydratedFile): boolean =>
-    file.location.kind.filter === name && file.action !== 'remove';
-  const asked = desired.ready.filter(isAsked);
+  const asked = desired.ready.flatMap(({ file, merged }: HydratedFile) => {
+    const job = file.location.kind.filter === name ? filterView(file, merged) : undefined;
+    return job === undefined ? [] : [{ file, job }];
+  });
   const unknown = desired.files.filter(
     (file) => file.location.kind.filter === name && desired.unknown.includes(file.path),
   ).length;
@@ -40,10 +42,8 @@ function look(
       hint: unknown === 0 ? undefined : '`slave-sync filter test` fetches them and shows what is taken.',
     };
   let taken = 0;
-  for (const { file, merged } of asked) {
-    const { channel } = file.location;
+  for (const { file, job } of asked) {
     try {
-      const job = { ...merged, action: file.action, channel, job_file: file.path };
       if (setting.filter.accepts(job)) taken += 1;
     } catch (error) {
       return {

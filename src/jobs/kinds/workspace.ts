@@ -19,6 +19,8 @@ export default defineKind({
   name: 'workspace',
   place: { folder: 'workspaces' },
   filter: 'feature',
+  // Its file names only the schema, while one filter governs it and its features: job['workspace'] and job['name'] must do.
+  forFilters: ({ schema }) => ({ workspace: schema, name: schema }),
   actions: {
     publish: {
       schema: publish,
