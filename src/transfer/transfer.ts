@@ -146,14 +146,17 @@ export class Transfer {
       try {
         return await this.#fetchFrom(source, request, stop);
       } catch (error) {
-        if (!(error instanceof AgentError) || error.retry !== 'remote') throw error;
+        if (!(error instanceof AgentError) || stop.aborted) throw error;
+        // A portal slave need not reach the master: that the peer lacks the file is what counts then.
+        const isSpare = failures.length > 0 && source.host !== this.#settings.peer?.host;
+        if (error.retry !== 'remote' && !isSpare) throw error;
         failures.push(error);
       }
     }
     // A file that differs says more than names that are not there.
     const worst = failures.find((error) => error.reason === 'checksum-mismatch') ?? failures[0];
     if (!worst) throw new Error(`no source for ${request.cacheName}`);
-    throw this.#settings.peer ? fromPeer(worst, this.#settings.peer.host) : worst;
+    throw this.#settings.peer ? fromPeer(worst, failures, this.#settings.peer.host) : worst;
   }
 
   #fetchFrom(source: Location, request: FetchRequest, stop: AbortSignal): Promise<FetchedFile> {
@@ -191,10 +194,11 @@ function checkMd5(md5: string | undefined): string | undefined {
 }
 
 /** The peer is a slave itself: what it lacks it will have after its own next run. */
-function fromPeer(error: AgentError, host: string): AgentError {
-  return new AgentError(error.reason, `the peer ${host} does not have it yet: ${error.message}`, {
+function fromPeer(worst: AgentError, failures: readonly AgentError[], host: string): AgentError {
+  const why = [worst, ...failures.filter((failure) => failure !== worst)].map(({ message }) => message);
+  return new AgentError(worst.reason, `the peer ${host} does not have it yet: ${why.join('; ')}`, {
     retry: 'remote',
-    cause: error,
+    cause: worst,
     hint: 'It is tried again: the peer has to sync first.',
   });
 }
