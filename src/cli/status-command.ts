@@ -1,4 +1,4 @@
-import type { FileRecord } from '../state/records.js';
+import type { FileRecord, TaskRecord, TaskState } from '../state/records.js';
 import { StateStore } from '../state/store.js';
 import { readHolder, isLocked } from '../state/lock.js';
 import type { Session } from './session.js';
@@ -11,10 +11,20 @@ export function statusCommand(
   const store = new StateStore(config.statePath);
   try {
     const files = [...store.files().values()];
+    const tasks = store.tasks();
+    const targetsOf = (file: FileRecord) => targetStates(tasks.get(file.path) ?? [], file.action);
     const last = store.lastRun();
     const running = isLocked(config.statePath) ? readHolder(config.statePath) : undefined;
     const text = options.json
-      ? JSON.stringify({ running: running ?? null, lastRun: last ?? null, jobs: files.map(toJson) }, null, 2)
+      ? JSON.stringify(
+          {
+            running: running ?? null,
+            lastRun: last ?? null,
+            jobs: files.map((file) => ({ ...toJson(file), targets: targetsOf(file) })),
+          },
+          null,
+          2,
+        )
       : [
           running
             ? `running: ${running.command} (process ${running.pid}) since ${running.since}`
@@ -22,6 +32,7 @@ export function statusCommand(
           counts(files),
           ...table(
             options.all ? files : files.filter((file) => file.state !== 'done' && file.state !== 'excluded'),
+            targetsOf,
           ),
         ].join('\n');
     process.stdout.write(`${redactor.redact(text)}\n`);
@@ -31,7 +42,20 @@ export function statusCommand(
   }
 }
 
-function toJson(file: FileRecord): unknown {
+/** How far each place is that a task file goes to: the database and every GeoServer, each by its name. */
+function targetStates(tasks: readonly TaskRecord[], action: string): Record<string, TaskState> {
+  const result: Record<string, TaskState> = {};
+  for (const { target, state } of tasks.filter((task) => task.action === action)) {
+    const known = result[target];
+    if (known === undefined || WORST_FIRST.indexOf(state) < WORST_FIRST.indexOf(known))
+      result[target] = state;
+  }
+  return result;
+}
+
+const WORST_FIRST: readonly TaskState[] = ['failed', 'started', 'done'];
+
+function toJson(file: FileRecord): object {
   const {
     path,
     kind,
@@ -69,13 +93,20 @@ function counts(files: readonly FileRecord[]): string {
   return `${files.length} task files${parts.length === 0 ? '' : `: ${parts.join(', ')}`}`;
 }
 
-function table(files: readonly FileRecord[]): string[] {
+function table(
+  files: readonly FileRecord[],
+  targetsOf: (file: FileRecord) => Record<string, TaskState>,
+): string[] {
   return files.map((file) => {
     const when = file.updatedAt.toISOString().replace('T', ' ').slice(0, 19);
     const cause = file.failure ? `\n    ${file.failure.retry}: ${file.failure.message}` : '';
     const remark = file.remark === undefined ? '' : `\n    ${file.remark}`;
     const next = file.nextAttemptAt ? `\n    next attempt: ${file.nextAttemptAt.toISOString()}` : '';
     const revision = (file.revision ?? '').slice(0, 12);
-    return `${file.state.padEnd(9)} ${when}Z ${revision} ${file.path} (${file.action})${cause}${remark}${next}`;
+    const targets = Object.entries(targetsOf(file))
+      .filter(([, state]) => state !== 'done')
+      .map(([target, state]) => `\n    ${target}: ${state}`)
+      .join('');
+    return `${file.state.padEnd(9)} ${when}Z ${revision} ${file.path} (${file.action})${cause}${remark}${targets}${next}`;
   });
 }

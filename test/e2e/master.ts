@@ -57,6 +57,8 @@ export interface StatusRow {
   readonly path: string;
   readonly state: string;
   readonly remark?: string;
+  /** How far each place is that it goes to, by the place's name: the database, a GeoServer's URL. */
+  readonly targets: Readonly<Record<string, string>>;
   readonly failure?: { readonly reason: string; readonly retry: string; readonly message: string };
 }
 
