@@ -1,4 +1,5 @@
-// Installs the npm packages and builds dist/, when something has changed since the last time.
+// Installs the npm packages and builds dist/, when something has changed since the last time. With --build, which tests
+// use, nothing is installed: they run inside what is.
 import { accessSync, constants, existsSync, readdirSync, statSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +9,11 @@ import { main, ROOT, runs, say, Stop } from './common.mjs';
 /** Throws Stop when the clone can't be written or a step fails. */
 export function prepare() {
   requireNode();
+  install();
+  buildWhenDue();
+}
+
+function install() {
   const lock = join(ROOT, 'package-lock.json');
   // npm writes this file last: an interrupted installation is done again.
   if (isOlder(join(ROOT, 'node_modules/.package-lock.json'), [lock])) {
@@ -16,6 +22,9 @@ export function prepare() {
     if (!runs('npm', ['ci', '--include=dev', '--ignore-scripts', '--no-audit', '--no-fund']))
       throw new Stop('npm ci failed.');
   }
+}
+
+function buildWhenDue() {
   const sources = ['tsconfig.json', 'tsconfig.build.json', 'package-lock.json'].map((name) =>
     join(ROOT, name),
   );
@@ -56,4 +65,4 @@ function filesUnder(folder) {
   return [folder, ...readdirSync(folder, { recursive: true }).map((name) => join(folder, name))];
 }
 
-await main(import.meta.url, prepare);
+await main(import.meta.url, process.argv.includes('--build') ? buildWhenDue : prepare);

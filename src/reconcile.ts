@@ -5,6 +5,7 @@ import { AgentError } from './lib/errors.js';
 import { digest } from './lib/hash.js';
 import type { Logger } from './lib/log.js';
 import type { Decision } from './tasks/decide.js';
+import type { StateStore } from './state/store.js';
 import { guard } from './tasks/guard.js';
 import type { Plan } from './tasks/plan.js';
 import { jobResult, knownFailure, outcomeResult, verdictResult, type JobResult } from './tasks/results.js';
@@ -63,7 +64,7 @@ export async function reconcile(input: ReconcileInput): Promise<Reconciled> {
   const { repository, store, settings } = input;
   const revision = await repository.target();
   const entries = await readDesired(revision, input);
-  const state = stateDigest(entries, settings);
+  const state = stateDigest(entries, settings, store);
   if (!input.prune && store.setting(SETTLED) === state)
     return { revision, results: [], unchanged: entries.length, ignored: 0 };
   // From here on the record may differ from the last settled state, even when a later revision looks like that one again:
@@ -75,6 +76,8 @@ export async function reconcile(input: ReconcileInput): Promise<Reconciled> {
     ...difference.knownFailures.map((file) => knownFailure(file)),
     ...verdicts.flatMap((verdict) => verdictResult(verdict)),
   ];
+  // What was stopped while it was read would look as if it had failed.
+  input.signal.throwIfAborted();
   await guardRemovals(revision, entries, decision, input);
   ledger.begin(verdicts, decision, difference.forgotten);
   for (const { job, error } of decision.conflicts)
@@ -89,7 +92,7 @@ export async function reconcile(input: ReconcileInput): Promise<Reconciled> {
     });
   }
   if (results.every((result) => result.state === 'done' || result.state === 'excluded'))
-    store.setSetting(SETTLED, state);
+    store.setSetting(SETTLED, stateDigest(entries, settings, store));
   return { revision, results, unchanged: difference.unchanged, ignored: difference.ignored };
 }
 
@@ -104,7 +107,7 @@ async function guardRemovals(
   const knownRoot = store.setting('root');
   const guarded = guard({
     jobs: decision.jobs,
-    applied: store.publications().length,
+    applied: store.publications().map((publication) => publication.identity),
     maxRemovals,
     isEmpty: entries.length === 0,
     isAnother: root !== undefined && knownRoot !== undefined && root !== knownRoot,
@@ -156,8 +159,12 @@ async function surveyAt(revision: string, entries: readonly ManifestEntry[], inp
   return survey({ ...input, revision, entries, read: (paths) => input.repository.read(revision, paths) });
 }
 
-/** Of the files of listened channels only: what happens in others is nothing to this slave. */
-function stateDigest(entries: readonly ManifestEntry[], settings: SurveySettings): string {
-  const listened = entries.filter((entry) => isListened(entry.path, settings.channels));
-  return digest([settings.digest, settings.include ?? null, listened.map((e) => `${e.path}\0${e.blobId}`)]);
+/** Of the files that are this slave's: in listened channels, or published by it. What happens in others is nothing to it. */
+function stateDigest(entries: readonly ManifestEntry[], settings: SurveySettings, store: StateStore): string {
+  const published = new Set(store.publications().map((publication) => publication.path));
+  const own = entries.flatMap(({ path, blobId }) => {
+    const listened = isListened(path, settings.channels);
+    return listened || published.has(path) ? [[path, blobId, listened]] : [];
+  });
+  return digest([settings.digest, settings.include ?? null, own]);
 }

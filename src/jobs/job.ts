@@ -11,6 +11,8 @@ export interface Job {
   readonly name: string;
   /** Distinguishes revisions of the task file: a task that is done for this key is not done again. */
   readonly key: string;
+  /** Of the publication it belongs to; see PublicationRecord. */
+  readonly generation?: string;
   /** The merged, checked task file. */
   readonly spec: Spec;
   /** Types of the tasks, in order. */

@@ -16,19 +16,18 @@ export interface RunLock {
 }
 
 const CHECK_MS = 1_000;
+/** `status` and `health` hold the lock for a moment to see whether it is free: that is no other run. */
+const LOOK_MS = 200;
 
 /**
- * Takes the exclusive lock of this record, without waiting. SQLite's exclusive transaction on a small database of its
+ * Takes the exclusive lock of this record, or gives up at once. SQLite's exclusive transaction on a small database of its
  * own dies with its holder, also after kill -9, so a stale lock cannot exist.
  * Throws AgentError 'locked' naming the holder and since when.
  */
 export function acquireLock(folder: string, holder: LockHolder): RunLock {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
   const file = join(folder, 'lock.db');
-  const isNew = !existsSync(file);
-  const database = new Database(file, { timeout: 0 });
+  const database = openLock(folder, file);
   try {
-    if (isNew) chmodSync(file, 0o600);
     database.exec('BEGIN EXCLUSIVE');
   } catch (error) {
     database.close();
@@ -58,6 +57,26 @@ export function acquireLock(folder: string, holder: LockHolder): RunLock {
       database.close();
     },
   };
+}
+
+function openLock(folder: string, file: string): Database.Database {
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const isNew = !existsSync(file);
+    const database = new Database(file, { timeout: LOOK_MS });
+    if (isNew) chmodSync(file, 0o600);
+    return database;
+  } catch (error) {
+    throw new AgentError(
+      'invalid-config',
+      `cannot use the folder of the record ${folder}: ${messageOf(error)}`,
+      {
+        retry: 'transient',
+        cause: error,
+        hint: 'Check that SYNC_STATUS_PATH is a folder on a local disk with free space that this user may write.',
+      },
+    );
+  }
 }
 
 /** True while a run holds the lock. */

@@ -39,6 +39,8 @@ export interface FileRecord {
 
 export interface PublicationRecord {
   readonly path: string;
+  /** New with each publication after a removal: what was done for an earlier one counts no more. */
+  readonly generation: string;
   readonly identity: string;
   readonly kind: string;
   readonly channel: string;

@@ -95,4 +95,8 @@ export const MIGRATIONS: readonly string[] = [
     refusal TEXT
   );
   `,
+  `
+  -- Set anew with each publication: tasks that were done before its removal do not count for the next one.
+  ALTER TABLE publication ADD COLUMN generation TEXT NOT NULL DEFAULT '';
+  `,
 ];

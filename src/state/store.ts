@@ -120,6 +120,7 @@ export class StateStore {
   publications(): PublicationRecord[] {
     return this.#all('SELECT * FROM publication ORDER BY path').map((row) => ({
       path: String(row['path']),
+      generation: String(row['generation']),
       identity: String(row['identity']),
       kind: String(row['kind']),
       channel: String(row['channel']),
@@ -130,13 +131,15 @@ export class StateStore {
 
   savePublication(p: PublicationRecord): void {
     this.#run(
-      'INSERT OR REPLACE INTO publication VALUES (?, ?, ?, ?, ?, ?)',
+      `INSERT OR REPLACE INTO publication (path, identity, kind, channel, name, spec, generation)
+       VALUES (?, ?, ?, ?, ?, ?, ?)`,
       p.path,
       p.identity,
       p.kind,
       p.channel,
       p.name,
       JSON.stringify(p.spec),
+      p.generation,
     );
   }
 
@@ -164,8 +167,11 @@ export class StateStore {
     return this.#writeSoon(() => {
       for (const k of keys)
         this.#run(
-          `INSERT OR REPLACE INTO task (path, action, type, object, target, fingerprint, state, started_at)
-           VALUES (?, ?, ?, ?, ?, ?, 'started', ?)`,
+          `INSERT INTO task (path, action, type, object, target, fingerprint, state, started_at)
+           VALUES (?, ?, ?, ?, ?, ?, 'started', ?)
+           ON CONFLICT (path, action, type, object, target) DO UPDATE SET
+             fingerprint = excluded.fingerprint, state = 'started', started_at = excluded.started_at,
+             finished_at = NULL, reason = NULL, retry = NULL, message = NULL`,
           k.path,
           k.action,
           k.type,
@@ -186,7 +192,7 @@ export class StateStore {
     return this.#writeSoon(() => {
       for (const k of keys)
         this.#run(
-          `UPDATE task SET state = ?, output = ?, reason = ?, retry = ?, message = ?, finished_at = ?
+          `UPDATE task SET state = ?, output = coalesce(?, output), reason = ?, retry = ?, message = ?, finished_at = ?
            WHERE path = ? AND action = ? AND type = ? AND object = ? AND target = ?`,
           result.failure ? 'failed' : 'done',
           result.output === undefined ? null : JSON.stringify(result.output),
@@ -233,6 +239,11 @@ export class StateStore {
 
   deleteMade(target: string, type: string, name: string): void {
     this.#run('DELETE FROM made WHERE target = ? AND type = ? AND name = ?', target, type, name);
+  }
+
+  /** Forgets what was done for a file, so that all of it is due again. */
+  deleteTasks(path: string): void {
+    this.#run('DELETE FROM task WHERE path = ?', path);
   }
 
   startRun(command: string, at: Date): number {

@@ -38,12 +38,8 @@ export function decide(input: DecideInput): Decision {
   const published = new Map(settled.kinds);
   for (const job of accepted) if (claims(job.action)) published.set(job.identity, job.kind);
 
-  const excluded = new Set(verdicts.flatMap((v) => (v.type === 'excluded' ? [v.file.path] : [])));
-  const unmanaged = [...difference.unlistened, ...publications.filter((p) => excluded.has(p.path))];
-  const identityNow = new Map(
-    jobs.filter((job) => claims(job.action)).map((job) => [job.path, job.identity]),
-  );
-  const renamed = publications.filter((p) => (identityNow.get(p.path) ?? p.identity) !== p.identity);
+  const unmanaged = unmanagedPublications(input);
+  const renamed = renamedPublications(input, jobs);
   const removals = planRemovals({
     publications: [...difference.gone, ...renamed, ...(input.prune ? unmanaged : [])],
     kinds: input.kinds,
@@ -57,11 +53,44 @@ export function decide(input: DecideInput): Decision {
       ...jobs.filter((job) => !superseded.includes(job)).map((job) => fromRecord(job, input)),
       ...removals.jobs,
     ],
-    conflicts,
+    conflicts: [...conflicts, ...removals.refused],
     superseded,
     handedOver: removals.handedOver,
     unmanaged: input.prune ? [] : unmanaged,
   };
+}
+
+/** What is applied and no longer taken: by its filter (in this run or an earlier one), or because of its channel. */
+function unmanagedPublications({
+  verdicts,
+  difference,
+  files,
+  publications,
+}: DecideInput): PublicationRecord[] {
+  const excluded = new Set(verdicts.flatMap((v) => (v.type === 'excluded' ? [v.file.path] : [])));
+  const judged = new Set(verdicts.map((v) => (v.type === 'rejected' ? v.path : v.file.path)));
+  const gone = new Set(difference.gone);
+  const before = publications.filter(
+    (p) => files.get(p.path)?.state === 'unmanaged' && !judged.has(p.path) && !gone.has(p),
+  );
+  const now = publications.filter((p) => excluded.has(p.path));
+  return [...new Set([...difference.unlistened, ...before, ...now])];
+}
+
+/** What a file published before it published something else; found again at each run until its removal is done. */
+function renamedPublications(
+  { difference, files, publications }: DecideInput,
+  jobs: readonly Job[],
+): PublicationRecord[] {
+  const gone = new Set(difference.forgotten.map((file) => file.path));
+  const identityNow = new Map<string, string>();
+  for (const file of files.values()) {
+    const isTaken = file.state !== 'excluded' && file.state !== 'unmanaged';
+    if (file.identity !== undefined && claims(file.action) && isTaken && !gone.has(file.path))
+      identityNow.set(file.path, file.identity);
+  }
+  for (const job of jobs) if (claims(job.action)) identityNow.set(job.path, job.identity);
+  return publications.filter((p) => (identityNow.get(p.path) ?? p.identity) !== p.identity);
 }
 
 /** Identities that files publish which are not judged in this run. */
@@ -69,13 +98,15 @@ function publishedBefore({ difference, files, verdicts }: DecideInput) {
   const judged = new Set(difference.candidates.map((candidate) => candidate.path));
   const gone = new Set(difference.forgotten.map((file) => file.path));
   const rejected = new Set(verdicts.flatMap((v) => (v.type === 'rejected' ? [v.path] : [])));
+  const unlistened = new Set(difference.unlistened.map((publication) => publication.path));
   const paths = new Map<string, string>();
   const kinds = new Map<string, string>();
   for (const file of files.values()) {
     if (file.identity === undefined || !claims(file.action) || gone.has(file.path)) continue;
     // A file that cannot be read today still stands for what it published.
     if (judged.has(file.path) && !rejected.has(file.path)) continue;
-    if (file.state === 'excluded' || file.failure?.reason === 'conflict') continue;
+    if (file.state === 'excluded' || file.state === 'unmanaged' || unlistened.has(file.path)) continue;
+    if (file.failure?.reason === 'conflict') continue;
     paths.set(file.identity, file.path);
     kinds.set(file.identity, file.kind);
   }
@@ -87,5 +118,10 @@ function fromRecord(job: Job, { publications, kinds }: DecideInput): Job {
   if (job.action !== 'remove') return job;
   const known = publications.find((p) => p.identity === job.identity && p.kind === job.kind);
   const action = kinds.find((kind) => kind.name === job.kind)?.actions['remove'];
-  return known && action ? { ...job, spec: checkSpec(job.path, known.spec, action) } : job;
+  if (!known || !action) return job;
+  try {
+    return { ...job, spec: checkSpec(job.path, known.spec, action) };
+  } catch {
+    return job; // Written by another version: the task file has to do.
+  }
 }

@@ -7,8 +7,8 @@ const LARGE_PART = 0.25;
 
 export interface GuardInput {
   readonly jobs: readonly Job[];
-  /** How many things the record says are applied. */
-  readonly applied: number;
+  /** Identities of what the record says is applied: the removal of anything else takes nothing away. */
+  readonly applied: readonly string[];
   /** MAX_REMOVALS, where set. */
   readonly maxRemovals: number | undefined;
   /** The revision holds no files at all. */
@@ -27,8 +27,9 @@ export interface Guarded {
 
 /** Whether a run would remove so much that a person has to look first; undefined lets it go on. Pure. */
 export function guard(input: GuardInput): Guarded | undefined {
+  const applied = new Set(input.applied);
   const removals = input.jobs
-    .filter((job) => job.action === 'remove')
+    .filter((job) => job.action === 'remove' && applied.has(job.identity))
     .map((job) => `${job.path} (${job.identity})`);
   const why = reason(removals.length, input);
   if (why === undefined) return undefined;
@@ -36,7 +37,8 @@ export function guard(input: GuardInput): Guarded | undefined {
   return { why, removals: sorted, digest: digest(sorted) };
 }
 
-function reason(count: number, { applied, maxRemovals, isEmpty, isAnother }: GuardInput): string | undefined {
+function reason(count: number, { maxRemovals, isEmpty, isAnother, ...rest }: GuardInput): string | undefined {
+  const applied = new Set(rest.applied).size;
   if (count === 0) return undefined;
   const what = `${count} of ${applied} published things would be removed`;
   if (isEmpty) return `the state repository is suddenly empty: ${what}`;

@@ -9,7 +9,7 @@ import type { Transfer } from '../transfer/transfer.js';
 import type { Candidate } from './compare.js';
 import { claims } from './conflicts.js';
 import { filterView } from './filter-view.js';
-import { hydrate, type Rejection } from './hydrate.js';
+import { hydrate, type MetaSource, type Rejection } from './hydrate.js';
 
 /** A filter of this slave, as configured. */
 export interface SlaveFilter {
@@ -85,20 +85,26 @@ export async function judge(input: JudgeInput): Promise<Verdict[]> {
 }
 
 /**
- * Which of a job's parts are on this slave becomes part of its key: a group is due again when a member comes or goes.
+ * Completes the keys of jobs that publish. Part of them is the publication's generation: after a removal everything is due
+ * again, whatever was done before. And which of a job's parts are on this slave: a group is due again when a member comes or
+ * goes.
  */
-export function withDependencies(
+export function withKeys(
   verdicts: readonly Verdict[],
   publications: readonly PublicationRecord[],
+  newGeneration: () => string,
 ): Verdict[] {
   const here = new Set(publications.map((publication) => publication.identity));
   for (const verdict of verdicts) if (verdict.type === 'job') here.add(verdict.job.identity);
+  const known = new Map(publications.map((p) => [`${p.path} ${p.identity}`, p.generation]));
   return verdicts.map((verdict) => {
     if (verdict.type !== 'job' || !claims(verdict.job.action)) return verdict;
-    const parts = verdict.file.location.kind.dependsOn?.(verdict.job.spec);
-    if (parts === undefined) return verdict;
-    const key = `${verdict.job.key} with ${digest(parts.map((part) => [part, here.has(part)]))}`;
-    return { ...verdict, job: { ...verdict.job, key } };
+    const { job, file } = verdict;
+    const { kind } = file.location;
+    const generation = kind.removable ? (known.get(`${job.path} ${job.identity}`) ?? newGeneration()) : '';
+    const parts = kind.dependsOn?.(job.spec).map((part) => [part, here.has(part)]);
+    const key = digest([job.key, generation, parts ?? null]);
+    return { ...verdict, job: { ...job, generation, key } };
   });
 }
 
@@ -108,7 +114,13 @@ async function hydrateAll(
   input: JudgeInput,
 ) {
   if (files.length === 0) return { ready: [], rejected: [] as Rejection[] };
-  return hydrate(files, overlays, await input.transfer(), input.signal);
+  // Opened with the first meta file that is not in its task file.
+  const { transfer } = input;
+  const source: MetaSource = {
+    fetch: async (request, signal) => (await transfer()).fetch(request, signal),
+    release: (file) => void transfer().then((opened) => opened.release(file)),
+  };
+  return hydrate(files, overlays, source, input.signal);
 }
 
 function parseCandidate(candidate: Candidate, input: JudgeInput): TaskFile | AgentError {

@@ -36,6 +36,8 @@ export class Ledger {
   readonly #files: Map<string, FileRecord>;
   readonly #blobs: ReadonlyMap<string, string>;
   readonly #renewed: FileRecord[] = [];
+  /** Removals that failed beside a file's other job, by path. */
+  readonly #asideFailures = new Map<string, Failure>();
 
   constructor(context: LedgerContext, view: LedgerView) {
     this.#context = context;
@@ -63,7 +65,9 @@ export class Ledger {
       for (const p of decision.handedOver) store.deletePublication(p.path, p.identity);
       for (const p of decision.unmanaged) {
         const file = this.#files.get(p.path);
-        if (file && file.state !== 'unmanaged') this.#save(file, { state: 'unmanaged', failure: undefined });
+        // Without settings: it is judged again as soon as its channel is listened to again.
+        if (file && file.state !== 'unmanaged')
+          this.#save(file, { state: 'unmanaged', failure: undefined, settings: '' });
       }
     });
   }
@@ -83,11 +87,14 @@ export class Ledger {
       }
       if (file === undefined) return;
       if (this.#isAside(job, file)) {
-        if (file.state === 'unmanaged' && outcome.type === 'done') this.#save(file, { state: 'excluded' });
-        return;
+        if (outcome.type === 'failed') this.#asideFailures.set(job.path, outcome.failure);
+        else if (file.state === 'unmanaged') this.#save(file, { state: 'excluded' });
       }
-      if (outcome.type === 'failed') this.#save(file, this.#failed(file, outcome.failure));
-      else this.#save(file, { ...SETTLED_FILE, remark: joined(outcome.warnings) });
+      // The file has failed as long as what it published before cannot be removed, whichever of the two ended last.
+      const failure = outcome.type === 'failed' ? outcome.failure : this.#asideFailures.get(job.path);
+      if (failure !== undefined) this.#save(file, this.#failed(file, failure));
+      else if (!this.#isAside(job, file))
+        this.#save(file, { ...SETTLED_FILE, remark: joined(outcome.warnings) });
     });
   }
 
@@ -135,6 +142,7 @@ export class Ledger {
         if (job.action === 'publish' && kind.removable)
           store.savePublication({
             path,
+            generation: job.generation ?? '',
             identity: job.identity,
             kind: kind.name,
             channel: job.channel,

@@ -1,8 +1,10 @@
 import type { Job } from '../jobs/job.js';
 import type { Kind } from '../jobs/kind.js';
 import { checkSpec } from '../jobs/parse.js';
+import { toAgentError } from '../lib/errors.js';
 import { digest } from '../lib/hash.js';
 import type { PublicationRecord } from '../state/records.js';
+import type { Conflict } from './conflicts.js';
 
 export interface RemovalInput {
   /** Publications whose task file is gone, or asks for something else now, or that are to be pruned. */
@@ -16,6 +18,8 @@ export interface Removals {
   readonly jobs: readonly Job[];
   /** Publications that another task file has taken over: nothing to remove, only the record changes hands. */
   readonly handedOver: readonly PublicationRecord[];
+  /** What the record holds and this version cannot read: said, and nothing else is kept from being done. */
+  readonly refused: readonly Conflict[];
 }
 
 /**
@@ -26,6 +30,7 @@ export function planRemovals(input: RemovalInput): Removals {
   const kinds = new Map(input.kinds.map((kind) => [kind.name, kind]));
   const jobs: Job[] = [];
   const handedOver: PublicationRecord[] = [];
+  const refused: Conflict[] = [];
   for (const publication of input.publications) {
     const kind = kinds.get(publication.kind);
     const action = kind?.actions['remove'];
@@ -34,7 +39,7 @@ export function planRemovals(input: RemovalInput): Removals {
       handedOver.push(publication);
       continue;
     }
-    jobs.push({
+    const job: Job = {
       path: publication.path,
       channel: publication.channel,
       kind: kind.name,
@@ -42,9 +47,15 @@ export function planRemovals(input: RemovalInput): Removals {
       identity: publication.identity,
       name: publication.name,
       key: `remove ${publication.identity} ${digest(publication.spec)}`,
-      spec: checkSpec(publication.path, publication.spec, action),
+      generation: publication.generation,
+      spec: publication.spec,
       tasks: action.tasks,
-    });
+    };
+    try {
+      jobs.push({ ...job, spec: checkSpec(publication.path, publication.spec, action) });
+    } catch (error) {
+      refused.push({ job, error: toAgentError(error) });
+    }
   }
-  return { jobs, handedOver };
+  return { jobs, handedOver, refused };
 }

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { FilterName, Kind, SkipName } from '../jobs/kind.js';
 import { loadKinds } from '../jobs/load-kinds.js';
 import { isListened, locate } from '../jobs/locate.js';
@@ -9,7 +10,7 @@ import type { Transfer } from '../transfer/transfer.js';
 import { compare, type Candidate, type DesiredFile } from './compare.js';
 import { claims } from './conflicts.js';
 import { decide } from './decide.js';
-import { judge, pathsToRead, withDependencies, type SlaveFilter, type Verdict } from './judge.js';
+import { judge, pathsToRead, withKeys, type SlaveFilter, type Verdict } from './judge.js';
 import { Ledger } from './ledger.js';
 
 /** What decides which task files this slave takes. */
@@ -85,7 +86,7 @@ export async function survey(input: SurveyInput) {
   const dependents = findDependents(first, entries, publications, kinds, settings.channels);
   const seen = new Set(difference.candidates.map((candidate) => candidate.path));
   const second = await judgeAll(dependents.filter((candidate) => !seen.has(candidate.path)));
-  const verdicts = withDependencies([...first, ...second], publications);
+  const verdicts = withKeys([...first, ...second], publications, randomUUID);
   const decision = decide({ verdicts, difference, files, publications, kinds, prune: input.prune });
   return { difference, verdicts, decision, ledger };
 }

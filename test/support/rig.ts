@@ -61,7 +61,7 @@ const WITH_DATA = new Set(['feature', 'meta']);
 /** A master and a slave with everything real between them, but GeoServer where none is given; uses the built program. */
 export async function makeRig(options: RigOptions = {}): Promise<Rig> {
   const vcs = options.vcs ?? 'hg';
-  built ??= run(process.execPath, [join(ROOT, 'scripts/prepare.mjs')]);
+  built ??= run(process.execPath, [join(ROOT, 'scripts/prepare.mjs'), '--build']);
   await built;
   const [cluster, ssh, server, repository] = await Promise.all([
     postgres(),

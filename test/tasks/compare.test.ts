@@ -29,7 +29,7 @@ function record(path: string, rest: Partial<FileRecord> = {}): FileRecord {
 }
 
 function publication(path: string, kind = 'feature'): PublicationRecord {
-  return { path, identity: `layer:${path}`, kind, channel: 'dpaw', name: path, spec: {} };
+  return { path, generation: 'g', identity: `layer:${path}`, kind, channel: 'dpaw', name: path, spec: {} };
 }
 
 const ROADS = 'dpaw/layers/ws1.roads.json';

@@ -46,6 +46,7 @@ async function verdict(job: Job): Promise<Verdict> {
 
 const published = (path: string, name: string, kind = 'feature'): PublicationRecord => ({
   path,
+  generation: 'g',
   identity: `layer:ws1:${name}`,
   kind,
   channel: 'dpaw',

@@ -9,10 +9,17 @@ const removals = (count: number): Job[] =>
     action: 'remove',
   }));
 
-const guarding = (count: number, rest: Partial<GuardInput> = {}): string | undefined =>
+/** Identities of as many published things, the removed ones first. */
+const things = (count: number): string[] =>
+  Array.from({ length: count }, (_, index) => `layer:dpaw/layers/${index}.json`);
+
+const guarding = (
+  count: number,
+  { applied = 100, ...rest }: Partial<Omit<GuardInput, 'applied'>> & { applied?: number } = {},
+): string | undefined =>
   guard({
     jobs: [...removals(count), job('dpaw/layers/new.json', [])],
-    applied: 100,
+    applied: things(applied),
     maxRemovals: undefined,
     isEmpty: false,
     isAnother: false,
@@ -45,8 +52,15 @@ describe('guard', () => {
     expect(guarding(0, { isAnother: true })).to.equal(undefined);
   });
 
+  it('does not count task files that say remove and take nothing away, as masters keep them for ever', () => {
+    const jobs = removals(40);
+    const rest = { maxRemovals: undefined, isEmpty: false, isAnother: false };
+    expect(guard({ ...rest, jobs, applied: [] })).to.equal(undefined);
+    expect(guard({ ...rest, jobs, applied: ['layer:another', ...things(5)] })).to.equal(undefined);
+  });
+
   it('an approval is for exactly one list', () => {
-    const input = { applied: 3, maxRemovals: 0, isEmpty: false, isAnother: false };
+    const input = { applied: things(3), maxRemovals: 0, isEmpty: false, isAnother: false };
     const one = guard({ ...input, jobs: removals(2) });
     const same = guard({ ...input, jobs: removals(2).reverse() });
     const other = guard({ ...input, jobs: removals(3) });

@@ -1,0 +1,255 @@
+import { expect } from 'chai';
+import type { StateRepository } from '../../src/hooks/repository.js';
+import type { Job } from '../../src/jobs/job.js';
+import { AgentError } from '../../src/lib/errors.js';
+import { sha256 } from '../../src/lib/hash.js';
+import { silentLogger } from '../../src/lib/log.js';
+import { reconcile, type Reconciled } from '../../src/reconcile.js';
+import { StateStore } from '../../src/state/store.js';
+import { loadTasks } from '../../src/tasks/load-tasks.js';
+import { planSteps, type Plan } from '../../src/tasks/plan.js';
+import { runPlan, type JobOutcome } from '../../src/tasks/run.js';
+import { systemClock } from '../../src/lib/clock.js';
+import { tempDir } from '../support/temp.js';
+import { settings, targets } from './fixtures.js';
+
+interface RunSettings {
+  readonly digest?: string;
+  readonly take?: (job: Readonly<Record<string, unknown>>) => boolean;
+  readonly channels?: readonly string[];
+  readonly prune?: boolean;
+}
+
+/**
+ * Everything but the adapters: real record, kinds, survey, planner and runner. The world is a set of names that publishing
+ * tasks add to and removing ones take from; a test can make tasks fail.
+ */
+class World {
+  readonly store: StateStore;
+  readonly things = new Set<string>();
+  readonly acted: string[] = [];
+  fails: (type: string, object: string) => boolean = () => false;
+
+  constructor(folder: string) {
+    this.store = new StateStore(folder);
+  }
+
+  async run(files: Readonly<Record<string, unknown>>, options: RunSettings = {}): Promise<Reconciled> {
+    const contents = new Map(
+      Object.entries(files).map(([path, content]) => [path, Buffer.from(JSON.stringify(content))]),
+    );
+    const filter = { variable: 'FEATURE_FILTER', accepts: options.take ?? (() => true) };
+    const abort = new AbortController();
+    this.acted.length = 0;
+    return reconcile({
+      repository: repositoryOf(contents),
+      store: this.store,
+      settings: {
+        channels: options.channels ?? ['dpaw'],
+        include: undefined,
+        filters: { feature: filter, wms: filter, layergroup: filter },
+        skip: { auth: false, rules: false },
+        digest: options.digest ?? 'settings',
+      },
+      transfer: () => Promise.reject(new Error('nothing is fetched here')),
+      workshop: async () => {
+        const definitions = await loadTasks();
+        const recorded = this.store.tasks();
+        return {
+          plan: (jobs: readonly Job[]) =>
+            planSteps({
+              jobs,
+              definitions,
+              targets: targets.filter((target) => target.id !== 'http://two'),
+              recorded: (job) => (recorded.get(job.path) ?? []).filter((task) => task.action === job.action),
+              settings,
+            }),
+          run: (plan: Plan, _view: unknown, onJob: (job: Job, outcome: JobOutcome) => void) =>
+            this.#perform(plan, onJob),
+        };
+      },
+      accept: () => undefined,
+      maxRemovals: 1_000,
+      run: 1,
+      clock: systemClock,
+      random: () => 0.5,
+      redact: (text) => text,
+      log: silentLogger,
+      signal: abort.signal,
+      onlyDue: false,
+      prune: options.prune ?? false,
+    });
+  }
+
+  async #perform(plan: Plan, onJob: (job: Job, outcome: JobOutcome) => void): Promise<void> {
+    for (const job of plan.settled) onJob(job, { type: 'done', warnings: [] });
+    await runPlan(plan, {
+      perform: (step) => {
+        const { type } = step.definition;
+        if (this.fails(type, step.object))
+          return Promise.reject(
+            new AgentError('conflict', `${type} ${step.object} cannot be done`, { retry: 'remote' }),
+          );
+        this.acted.push(`${type} ${step.object}`);
+        if (/^update_(live_store|wms_layer)$/.test(type)) this.things.add(step.object);
+        if (/^remove_(live_store|wms_layer)$/.test(type)) this.things.delete(step.object);
+        return Promise.resolve(undefined);
+      },
+      record: {
+        started: (keys) => this.store.taskStarted(keys, new Date()),
+        finished: (keys, result) => this.store.taskFinished(keys, new Date(), result),
+      },
+      onStep: () => undefined,
+      onJob,
+      limits: { transfer: 9, restore: 9, database: 9, geoserver: 9, cdn: 9 },
+      clock: systemClock,
+      random: () => 0.5,
+      log: silentLogger,
+      redact: (text) => text,
+      signal: new AbortController().signal,
+    });
+  }
+
+  states(): Record<string, string> {
+    return Object.fromEntries([...this.store.files().values()].map((file) => [file.path, file.state]));
+  }
+}
+
+function repositoryOf(contents: ReadonlyMap<string, Buffer>): StateRepository {
+  const entries = [...contents].map(([path, bytes]) => ({
+    path,
+    blobId: sha256(bytes),
+    type: 'file' as const,
+  }));
+  return {
+    ...{ vcs: 'hg', root: '/', branch: 'default' },
+    target: () => Promise.resolve('0'.repeat(40)),
+    manifest: () => Promise.resolve({ entries, undecodable: [] }),
+    read: (_revision, wanted) =>
+      Promise.resolve(
+        new Map(
+          [...contents].filter(([path]) =>
+            wanted.some((file) => (typeof file === 'string' ? file : file.path) === path),
+          ),
+        ),
+      ),
+    rootId: () => Promise.resolve('root'),
+    fetch: () => Promise.resolve(),
+    close: () => Promise.resolve(),
+  };
+}
+
+const STORE = 'dpaw/live_stores/ws1.livedb.json';
+const store = (name = 'livedb', workspace = 'ws1') => ({ workspace, name, host: 'h', database: 'd' });
+const LAYER = 'dpaw/wms_layers/wstore.a.json';
+const layer = (workspace: string, name = 'a') => ({ workspace, name, store: 'wstore' });
+
+describe('the life of a task file, over many runs', () => {
+  let world: World;
+  beforeEach(async () => {
+    world = new World(await tempDir('lifecycle'));
+  });
+  afterEach(() => world.store.close());
+
+  const narrow: RunSettings = { digest: 'narrow', take: () => false };
+
+  it('narrowed, it is left as unmanaged; pruned at any later time, it goes; widened, it is published again', async () => {
+    await world.run({ [STORE]: store() });
+    await world.run({ [STORE]: store() }, narrow);
+    expect([[...world.things], world.states()]).to.deep.equal([['ws1:livedb'], { [STORE]: 'unmanaged' }]);
+    await world.run({ [STORE]: store() }, narrow);
+    await world.run({ [STORE]: store() }, { ...narrow, prune: true });
+    expect([[...world.things], world.states()]).to.deep.equal([[], { [STORE]: 'excluded' }]);
+    await world.run({ [STORE]: store() });
+    expect([[...world.things], world.states()]).to.deep.equal([['ws1:livedb'], { [STORE]: 'done' }]);
+  });
+
+  it('pruned in the same run that narrows, it goes; widened, it is published again', async () => {
+    await world.run({ [STORE]: store() });
+    await world.run({ [STORE]: store() }, { ...narrow, prune: true });
+    expect([...world.things]).to.deep.equal([]);
+    await world.run({ [STORE]: store() });
+    expect([...world.things]).to.deep.equal(['ws1:livedb']);
+  });
+
+  it('its channel dropped, it is left as unmanaged; listened to again, it is managed again', async () => {
+    await world.run({ [STORE]: store() });
+    await world.run({ [STORE]: store() }, { channels: ['kmi'] });
+    expect([[...world.things], world.states()]).to.deep.equal([['ws1:livedb'], { [STORE]: 'unmanaged' }]);
+    await world.run({ [STORE]: store() });
+    expect(world.states()).to.deep.equal({ [STORE]: 'done' });
+  });
+
+  it('its channel dropped and pruned, it goes; listened to again, it is published again', async () => {
+    await world.run({ [STORE]: store() });
+    await world.run({ [STORE]: store() }, { channels: ['kmi'] });
+    await world.run({ [STORE]: store() }, { channels: ['kmi'], prune: true });
+    expect([...world.things]).to.deep.equal([]);
+    await world.run({ [STORE]: store() });
+    expect([...world.things]).to.deep.equal(['ws1:livedb']);
+  });
+
+  it('deleted while its channel is not listened to, it goes', async () => {
+    await world.run({ [STORE]: store(), README: 1 });
+    await world.run({ [STORE]: store(), README: 1 }, { channels: ['kmi'] });
+    await world.run({ README: 1 }, { channels: ['kmi'] });
+    expect([...world.things]).to.deep.equal([]);
+  });
+
+  it('published, removed by its task file, and published again with the same bytes', async () => {
+    await world.run({ [STORE]: store() });
+    await world.run({ [STORE]: { ...store(), action: 'remove' } });
+    expect([...world.things]).to.deep.equal([]);
+    await world.run({ [STORE]: store() });
+    expect([...world.things]).to.deep.equal(['ws1:livedb']);
+  });
+
+  it('it becomes another thing and is turned back to the same bytes', async () => {
+    await world.run({ [LAYER]: layer('ws1') });
+    await world.run({ [LAYER]: layer('ws2') });
+    expect([...world.things]).to.deep.equal(['ws2:a']);
+    await world.run({ [LAYER]: layer('ws1') });
+    expect([...world.things]).to.deep.equal(['ws1:a']);
+  });
+
+  it('what it was before it was renamed is removed, also when that only works at a later run', async () => {
+    await world.run({ [LAYER]: layer('ws1', 'a') });
+    world.fails = (type) => type === 'remove_wms_layer';
+    const failed = await world.run({ [LAYER]: layer('ws1', 'b') });
+    expect(failed.results.some((result) => result.state === 'failed')).to.equal(true);
+    expect(world.states()).to.deep.equal({ [LAYER]: 'failed' });
+    world.fails = () => false;
+    await world.run({ [LAYER]: layer('ws1', 'b') });
+    expect([[...world.things], world.states()]).to.deep.equal([['ws1:b'], { [LAYER]: 'done' }]);
+  });
+
+  it('what a failed run published and both files withdraw is removed', async () => {
+    world.fails = (_type, object) => object === 'ws1:bad';
+    const bad = 'dpaw/live_stores/ws1.bad.json';
+    await world.run({ [LAYER]: layer('ws1') });
+    await world.run({ [LAYER]: layer('ws1'), [STORE]: store(), [bad]: store('bad') });
+    expect([...world.things]).to.deep.equal(['ws1:a', 'ws1:livedb']);
+    world.fails = () => false;
+    await world.run({ [LAYER]: layer('ws1') });
+    expect([[...world.things], world.states()]).to.deep.equal([['ws1:a'], { [LAYER]: 'done' }]);
+  });
+
+  it('a run with nothing new acts on nothing, nor does one after other settings that change nothing of it', async () => {
+    await world.run({ [STORE]: store() });
+    await world.run({ [STORE]: store() });
+    expect(world.acted).to.deep.equal([]);
+    const again = await world.run({ [STORE]: store() }, { digest: 'others' });
+    expect(again.results.map((result) => result.state)).to.deep.equal(['done']);
+    expect(world.acted).to.deep.equal([]);
+  });
+
+  it('a failed job is done again from where it stopped, the others are left alone', async () => {
+    world.fails = (type) => type === 'update_wms_layer';
+    await world.run({ [STORE]: store(), [LAYER]: layer('ws1') });
+    world.fails = () => false;
+    await world.run({ [STORE]: store(), [LAYER]: layer('ws1') });
+    expect(world.acted)
+      .to.include('update_wms_layer ws1:a')
+      .and.to.not.include('update_live_store ws1:livedb');
+  });
+});
