@@ -161,7 +161,7 @@ async function surveyAt(revision: string, entries: readonly ManifestEntry[], inp
 
 /** Of the files that are this slave's: in listened channels, or published by it. What happens in others is nothing to it. */
 function stateDigest(entries: readonly ManifestEntry[], settings: SurveySettings, store: StateStore): string {
-  const published = new Set(store.publications().map((publication) => publication.path));
+  const published = store.publishedPaths();
   const own = entries.flatMap(({ path, blobId }) => {
     const listened = isListened(path, settings.channels);
     return listened || published.has(path) ? [[path, blobId, listened]] : [];

@@ -14,7 +14,6 @@ import { preview, reconcile, type Reconciled, type ReconcileInput, type Workshop
 import { acquireLock, type RunLock } from '../state/lock.js';
 import { StateStore } from '../state/store.js';
 import type { SlaveFilter } from '../tasks/judge.js';
-import type { TaskSettings } from '../tasks/settings.js';
 import type { Transfer } from '../transfer/transfer.js';
 import { openTransfer } from './open-transfer.js';
 import { showProgress, type Progress } from './progress.js';
@@ -259,7 +258,7 @@ class Resources {
     this.closing(() => http.close());
     const workshop = new TaskWorkshop({
       definitions: await loadTasks(),
-      settings: taskSettings(config, this.#store.salt()),
+      settings: taskSettings(config),
       store: this.#store,
       transfer: await (this.#transfer ??= this.#openTransfer()),
       database,
@@ -313,7 +312,7 @@ function filtersOf(config: Config): Record<FilterName, SlaveFilter> {
   return { feature: of('feature'), wms: of('wms'), layergroup: of('layergroup') };
 }
 
-function taskSettings(config: Config, salt: string): TaskSettings {
+function taskSettings(config: Config) {
   return {
     slaveName: config.slaveName,
     skipDatabase: config.skip.db,
@@ -321,10 +320,7 @@ function taskSettings(config: Config, salt: string): TaskSettings {
     workspaceNamespace: config.workspaceNamespace,
     dataStoreName: config.dataStoreName,
     defaultCrs: config.defaultCrs,
-    store: {
-      ...config.database,
-      digest: digest([salt, { ...config.database, password: config.database.password.reveal() }]),
-    },
+    store: config.database,
     auth: { databases: config.authDatabases, user: config.authUser, password: config.authPassword },
     sharePreviewData: config.sharePreviewData,
     previewPath: join(dirname(config.cachePath), 'previews'),

@@ -72,7 +72,8 @@ export class RunReports {
    * other way round the master would never hear of it.
    */
   jobEnded(job: Job, outcome: JobOutcome): void {
-    if (outcome.type === 'stopped') return;
+    // A part that is pruned is no news for the master: the rest is published as before.
+    if (outcome.type === 'stopped' || job.prunes !== undefined) return;
     this.#ended.add(job.path);
     this.#reporter.jobEnded(
       jobReport(job, {

@@ -1,16 +1,18 @@
 import type { FileRecord, TaskRecord, TaskState } from '../state/records.js';
 import { StateStore } from '../state/store.js';
 import { readHolder, isLocked } from '../state/lock.js';
+import { leftParts, type SkippedParts } from '../tasks/left-parts.js';
+import { loadTasks } from '../tasks/load-tasks.js';
 import type { Session } from './session.js';
 
 /** What the record says of every task file. Reads only; works while a run writes. */
-export function statusCommand(
+export async function statusCommand(
   { config, redactor }: Session,
   options: { json?: boolean; all?: boolean },
-): number {
+): Promise<number> {
   const store = new StateStore(config.statePath);
   try {
-    const files = [...store.files().values()];
+    const files = await withLeftParts([...store.files().values()], store, config.skip);
     const tasks = store.tasks();
     const targetsOf = (file: FileRecord) => targetStates(tasks.get(file.path) ?? [], file.action);
     const last = store.lastRun();
@@ -54,6 +56,27 @@ function targetStates(tasks: readonly TaskRecord[], action: string): Record<stri
 }
 
 const WORST_FIRST: readonly TaskState[] = ['failed', 'started', 'done'];
+
+/** What is done as far as it is still managed, and of which a part is left as it was since SKIP_DB or SKIP_GS is on. */
+async function withLeftParts(
+  files: readonly FileRecord[],
+  store: StateStore,
+  skip: SkippedParts,
+): Promise<FileRecord[]> {
+  if (!skip.db && !skip.gs) return [...files];
+  const definitions = await loadTasks();
+  const records = store.tasks();
+  const published = store.publishedPaths();
+  return files.map((file) => {
+    const left = leftParts(records.get(file.path) ?? [], skip, definitions);
+    if (file.state !== 'done' || left === undefined || !published.has(file.path)) return file;
+    const parts = [
+      ...(left.tables ? ['its table (SKIP_DB)'] : []),
+      ...(left.layers ? ['its layer (SKIP_GS)'] : []),
+    ];
+    return { ...file, state: 'unmanaged', remark: `left as it is: ${parts.join(' and ')}` };
+  });
+}
 
 function toJson(file: FileRecord): object {
   const {

@@ -1,5 +1,11 @@
 import type { Spec } from './kind.js';
 
+/** What a job publishes in the two places that SKIP_DB and SKIP_GS can take out of a slave's hands. */
+export interface Parts {
+  readonly tables: boolean;
+  readonly layers: boolean;
+}
+
 /** One task file × action, ready to be planned. */
 export interface Job {
   /** Path of the task file in the state repository. */
@@ -17,6 +23,8 @@ export interface Job {
   readonly spec: Spec;
   /** Types of the tasks, in order. */
   readonly tasks: readonly string[];
+  /** Of a removal: it prunes just these parts, although the settings skip them; the rest of what is published stays. */
+  readonly prunes?: Parts;
 }
 
 /** A file at the master with its checksum, as task files refer to it. */

@@ -129,6 +129,11 @@ export class StateStore {
     }));
   }
 
+  /** The paths of `publications`, without reading the rest. */
+  publishedPaths(): Set<string> {
+    return new Set(this.#all('SELECT path FROM publication').map((row) => String(row['path'])));
+  }
+
   savePublication(p: PublicationRecord): void {
     this.#run(
       `INSERT OR REPLACE INTO publication (path, identity, kind, channel, name, spec, generation)

@@ -23,7 +23,7 @@ export interface Comparison {
   readonly gone: readonly PublicationRecord[];
   /** What is or may be applied and whose task file lies in a channel that is no longer listened to. */
   readonly unlistened: readonly PublicationRecord[];
-  /** Records of files that are no longer there. */
+  /** Records of files that are no longer there, or of which nothing is applied and nobody listens. */
   readonly forgotten: readonly FileRecord[];
   readonly unchanged: number;
   /** Files outside the known folders of the listened channels. */
@@ -80,12 +80,16 @@ export function compare(input: CompareInput): Comparison {
   const kinds = new Map(input.kinds.map((kind) => [kind.name, kind]));
   const isChosen = ({ path }: { readonly path: string }): boolean => input.include?.includes(path) ?? true;
   const applied = input.publications.filter((p) => kinds.get(p.kind)?.removable === true && isChosen(p));
+  const unlistened = applied.filter((p) => present.has(p.path) && !isListened(p.path, input.channels));
+  const held = new Set(unlistened.map((p) => p.path));
+  const isForgotten = ({ path }: FileRecord): boolean =>
+    !present.has(path) || (!isListened(path, input.channels) && !held.has(path));
   return {
     candidates: [...candidates.values()],
     knownFailures,
     gone: applied.filter((p) => !present.has(p.path)),
-    unlistened: applied.filter((p) => present.has(p.path) && !isListened(p.path, input.channels)),
-    forgotten: [...input.files.values()].filter((file) => !present.has(file.path) && isChosen(file)),
+    unlistened,
+    forgotten: [...input.files.values()].filter((file) => isForgotten(file) && isChosen(file)),
     unchanged,
     ignored,
   };

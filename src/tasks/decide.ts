@@ -1,4 +1,4 @@
-import type { Job } from '../jobs/job.js';
+import type { Job, Parts } from '../jobs/job.js';
 import type { Kind } from '../jobs/kind.js';
 import { checkSpec } from '../jobs/parse.js';
 import type { FileRecord, PublicationRecord } from '../state/records.js';
@@ -15,6 +15,8 @@ export interface DecideInput {
   readonly kinds: readonly Kind[];
   /** Removes what the settings no longer take. */
   readonly prune: boolean;
+  /** What is applied and skipped now, by path; removed, too, when pruning. */
+  readonly prunable: ReadonlyMap<string, Parts>;
 }
 
 export interface Decision {
@@ -52,6 +54,7 @@ export function decide(input: DecideInput): Decision {
     jobs: [
       ...jobs.filter((job) => !superseded.includes(job)).map((job) => fromRecord(job, input)),
       ...removals.jobs,
+      ...pruneParts(input, new Set(removals.jobs.map((job) => job.path))),
     ],
     conflicts: [...conflicts, ...removals.refused],
     superseded,
@@ -93,12 +96,23 @@ function renamedPublications(
   return publications.filter((p) => (identityNow.get(p.path) ?? p.identity) !== p.identity);
 }
 
+/** Removals of the parts that SKIP_DB and SKIP_GS have let go of, where not the whole is removed. */
+function pruneParts(
+  { publications, kinds, prunable, difference }: DecideInput,
+  removed: ReadonlySet<string>,
+): Job[] {
+  const others = new Set([...removed, ...difference.gone.map(({ path }) => path)]);
+  const kept = publications.filter(({ path }) => prunable.has(path) && !others.has(path));
+  const { jobs } = planRemovals({ publications: kept, kinds, published: new Map() });
+  return jobs.map((job) => ({ ...job, prunes: prunable.get(job.path) ?? { tables: false, layers: false } }));
+}
+
 /** Identities that files publish which are not judged in this run. */
 function publishedBefore({ difference, files, verdicts }: DecideInput) {
   const judged = new Set(difference.candidates.map((candidate) => candidate.path));
   const gone = new Set(difference.forgotten.map((file) => file.path));
-  const rejected = new Set(verdicts.flatMap((v) => (v.type === 'rejected' ? [v.path] : [])));
   const unlistened = new Set(difference.unlistened.map((publication) => publication.path));
+  const rejected = new Set(verdicts.flatMap((v) => (v.type === 'rejected' ? [v.path] : [])));
   const paths = new Map<string, string>();
   const kinds = new Map<string, string>();
   for (const file of files.values()) {

@@ -1,5 +1,5 @@
 import type { Box } from '../geoserver/client.js';
-import type { FileReference, Job } from '../jobs/job.js';
+import type { FileReference, Job, Parts } from '../jobs/job.js';
 import type { TaskSettings } from './settings.js';
 
 /** What the kinds' schemas guarantee of every layer, whatever its kind. */
@@ -52,15 +52,22 @@ export const keywordsOf = (job: Job): string[] => [
   ...new Set([...layerOf(job).keywords, ...layerOf(job).applications]),
 ];
 
+/** The parts of the job that this slave has in hand. */
+export function partsOf(job: Job, settings: Pick<TaskSettings, 'skipDatabase' | 'skipGeoServer'>): Parts {
+  return job.prunes ?? { tables: !settings.skipDatabase, layers: !settings.skipGeoServer };
+}
+
 /** True when the job has a part in PostgreSQL on this slave. */
 export function hasTable(job: Job, settings: TaskSettings): boolean {
-  return !settings.skipDatabase && job.spec['sync_postgres_data'] !== false;
+  return partsOf(job, settings).tables && job.spec['sync_postgres_data'] !== false;
 }
 
 /** True when the job has a part in GeoServer on this slave. */
 export function isPublished(job: Job, settings: TaskSettings): boolean {
   return (
-    !settings.skipGeoServer && job.spec['sync_geoserver_data'] !== false && job.spec['spatial_data'] !== false
+    partsOf(job, settings).layers &&
+    job.spec['sync_geoserver_data'] !== false &&
+    job.spec['spatial_data'] !== false
   );
 }
 

@@ -25,7 +25,7 @@ export interface LedgerContext {
 export interface LedgerView {
   readonly files: ReadonlyMap<string, FileRecord>;
   readonly publications: readonly PublicationRecord[];
-  /** The files of the revision. */
+  /** The files of the revision that are listened to. */
   readonly entries: readonly DesiredFile[];
 }
 
@@ -65,9 +65,7 @@ export class Ledger {
       for (const p of decision.handedOver) store.deletePublication(p.path, p.identity);
       for (const p of decision.unmanaged) {
         const file = this.#files.get(p.path);
-        // Without settings: it is judged again as soon as its channel is listened to again.
-        if (file && file.state !== 'unmanaged')
-          this.#save(file, { state: 'unmanaged', failure: undefined, settings: '' });
+        if (file && file.state !== 'unmanaged') this.#save(file, UNLISTENED_FILE);
       }
     });
   }
@@ -77,6 +75,11 @@ export class Ledger {
     const { store } = this.#context;
     if (outcome.type === 'stopped') return;
     const file = this.#files.get(job.path);
+    if (job.prunes !== undefined) {
+      // The rest is there as before; what is gone is published from the start when it is managed again.
+      if (outcome.type === 'done') store.deleteOtherActions(job.path, job.action);
+      return;
+    }
     store.transaction(() => {
       if (job.action === 'remove' && outcome.type === 'done') {
         store.deletePublication(job.path, job.identity);
@@ -206,6 +209,15 @@ export class Ledger {
   }
 }
 
+/** Of a channel that is no longer listened to. Settings under which nothing is judged: listened to again, it is judged anew. */
+const UNLISTENED_FILE = {
+  state: 'unmanaged',
+  settings: '',
+  remark: 'its channel is not listened to',
+  failure: undefined,
+  nextAttemptAt: undefined,
+} as const;
+
 const SETTLED_FILE = { state: 'done', failure: undefined, attempts: 0, nextAttemptAt: undefined } as const;
 
 function joined(lines: readonly string[]): string | undefined {
@@ -214,17 +226,9 @@ function joined(lines: readonly string[]): string | undefined {
 
 const SECRET_KEY = /^(passwd|password|token|secret)$/i;
 
-/** Users' passwords and keys inside addresses; what is left still says which server it is. */
-function withoutUrlSecrets(text: string): string {
-  return text
-    .replace(/(:\/\/)[^\s/@]*@/g, '$1***@')
-    .replace(/([?&](?:pass(?:wor)?d|pwd|token|secret|(?:api_?)?key|auth)=)[^&#\s]*/gi, '$1***');
-}
-
 /** A copy of a task file for the record: without passwords, wherever they stand. */
 export function withoutSecrets(spec: Spec, kind: Kind): Spec {
   const strip = (value: unknown): unknown => {
-    if (typeof value === 'string') return withoutUrlSecrets(value);
     if (Array.isArray(value)) return value.map(strip);
     if (value === null || typeof value !== 'object') return value;
     return Object.fromEntries(

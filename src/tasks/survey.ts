@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { Parts } from '../jobs/job.js';
 import type { FilterName, Kind, SkipName } from '../jobs/kind.js';
 import { loadKinds } from '../jobs/load-kinds.js';
 import { isListened, locate } from '../jobs/locate.js';
@@ -11,14 +12,16 @@ import { compare, type Candidate, type DesiredFile } from './compare.js';
 import { claims } from './conflicts.js';
 import { decide } from './decide.js';
 import { judge, pathsToRead, withKeys, type SlaveFilter, type Verdict } from './judge.js';
+import { prunableParts, type SkippedParts } from './left-parts.js';
 import { Ledger } from './ledger.js';
+import { loadTasks } from './load-tasks.js';
 
 /** What decides which task files this slave takes. */
 export interface SurveySettings {
   readonly channels: readonly string[];
   readonly include: readonly string[] | undefined;
   readonly filters: Readonly<Record<FilterName, SlaveFilter>>;
-  readonly skip: Readonly<Record<SkipName, boolean>>;
+  readonly skip: Readonly<Record<SkipName, boolean>> & SkippedParts;
   /** Digest of every setting that decides what this slave takes and where it goes. */
   readonly digest: string;
 }
@@ -69,7 +72,7 @@ export async function survey(input: SurveyInput) {
       random: input.random,
       redact: input.redact,
     },
-    { files, publications, entries },
+    { files, publications, entries: entries.filter(({ path }) => isListened(path, settings.channels)) },
   );
   const judgeAll = async (candidates: readonly Candidate[]): Promise<Verdict[]> => {
     const contents = await input.read(pathsToRead(candidates, present));
@@ -87,8 +90,28 @@ export async function survey(input: SurveyInput) {
   const seen = new Set(difference.candidates.map((candidate) => candidate.path));
   const second = await judgeAll(dependents.filter((candidate) => !seen.has(candidate.path)));
   const verdicts = withKeys([...first, ...second], publications, randomUUID);
-  const decision = decide({ verdicts, difference, files, publications, kinds, prune: input.prune });
+  const prunable = input.prune
+    ? await findPrunable(publications, store, settings.skip)
+    : new Map<string, Parts>();
+  const decision = decide({ verdicts, difference, files, publications, kinds, prune: input.prune, prunable });
   return { difference, verdicts, decision, ledger };
+}
+
+/** Parts of what is applied that SKIP_DB and SKIP_GS have let go of, by path. */
+async function findPrunable(
+  publications: readonly PublicationRecord[],
+  store: StateStore,
+  skip: SkippedParts,
+): Promise<Map<string, Parts>> {
+  if (!skip.db && !skip.gs) return new Map();
+  const definitions = await loadTasks();
+  const records = store.tasks();
+  return new Map(
+    publications.flatMap(({ path }) => {
+      const parts = prunableParts(records.get(path) ?? [], skip, definitions);
+      return parts === undefined ? [] : [[path, parts]];
+    }),
+  );
 }
 
 /** Task files made of something that is published for the first time now: a group that waited for a member. */

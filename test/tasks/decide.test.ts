@@ -78,6 +78,7 @@ async function deciding(input: {
     publications: input.publications ?? [],
     kinds: await loadKinds(),
     prune: input.prune ?? false,
+    prunable: new Map(),
   });
 }
 

@@ -17,7 +17,6 @@ export const settings: TaskSettings = {
     schema: 'publish',
     user: 'test',
     password: new Secret('test'),
-    digest: 'digest',
   },
   auth: { databases: [], user: undefined, password: undefined },
   sharePreviewData: false,

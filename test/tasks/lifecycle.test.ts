@@ -48,7 +48,7 @@ class World {
         channels: options.channels ?? ['dpaw'],
         include: undefined,
         filters: { feature: filter, wms: filter, layergroup: filter },
-        skip: { auth: false, rules: false },
+        skip: { auth: false, rules: false, db: false, gs: false },
         digest: options.digest ?? 'settings',
       },
       transfer: () => Promise.reject(new Error('nothing is fetched here')),

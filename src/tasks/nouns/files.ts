@@ -17,8 +17,7 @@ const fetchDump: TaskDefinition = {
   ephemeral: true,
   needs: [],
   applies: hasTable,
-  // Two features may share a name in the cache: a.b of c, and b of a.c. They are two dumps all the same.
-  object: (job) => [featureOf(job).workspace, featureOf(job).name, featureOf(job).data?.md5].join(' '),
+  object: (job) => dumpName(job),
   async run(job, { transfer, signal }) {
     const { workspace, name, data } = featureOf(job);
     if (data === undefined) return undefined;

@@ -1,3 +1,4 @@
+import { partsOf } from '../layer.js';
 import type { TaskDefinition } from '../task.js';
 
 /**
@@ -8,7 +9,7 @@ const refreshReplicas: TaskDefinition = {
   type: 'refresh_replicas',
   target: 'replica',
   barrier: true,
-  applies: (_job, settings) => !settings.skipGeoServer,
+  applies: (job, settings) => partsOf(job, settings).layers,
   object: () => 'catalog',
   async run(_job, { geoserver, catalogOutputs, signal }) {
     if (!catalogOutputs().some(isChange)) return { output: 'unchanged' };

@@ -1,6 +1,7 @@
 import type { Job } from '../../jobs/job.js';
 import { AgentError } from '../../lib/errors.js';
-import { featureOf, goneTableToken, hasTable, tableToken, type FeatureSpec } from '../layer.js';
+import { featureOf, goneTableToken, hasTable, partsOf, tableToken, type FeatureSpec } from '../layer.js';
+import type { TaskSettings } from '../settings.js';
 import type { TaskDefinition } from '../task.js';
 
 /** Restored beside the live table, verified, and swapped behind the access view; see the database adapter. */
@@ -63,10 +64,10 @@ function tableName(job: Job): string {
   return `${featureOf(job).data_schema ?? ''}.${featureOf(job).name}`;
 }
 
-function hasRecordedTable(job: Job, settings: { readonly skipDatabase: boolean }): boolean {
+function hasRecordedTable(job: Job, settings: TaskSettings): boolean {
   const { sync_postgres_data, schema, data_schema, outdated_schema } = featureOf(job);
   const isKnown = schema !== undefined && data_schema !== undefined && outdated_schema !== undefined;
-  return !settings.skipDatabase && sync_postgres_data && isKnown;
+  return partsOf(job, settings).tables && sync_postgres_data && isKnown;
 }
 
 function placeOf(job: Job) {
