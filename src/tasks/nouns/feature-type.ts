@@ -1,8 +1,7 @@
 import type { Job } from '../../jobs/job.js';
 import type { Box, Change, FeatureType } from '../../geoserver/client.js';
-import { AgentError } from '../../lib/errors.js';
 import { digest } from '../../lib/hash.js';
-import type { Database, Extent, GeometryColumn, RelationInfo } from '../../pgdump/database.js';
+import type { Extent, GeometryColumn, RelationInfo } from '../../pgdump/database.js';
 import { latLonBoxOf } from '../boxes.js';
 import { forgetStores, formerStore, noteStore, storesOf } from '../former-stores.js';
 import {
@@ -76,16 +75,16 @@ export async function removeFeature(
 
 /** What GeoServer has to be told; boxes are computed here, since GeoServer's own scan would stop all other requests. */
 async function describe(job: Job, { database, settings, signal }: TaskContext) {
-  const { workspace, name, schema, viewsql, override_bbox } = featureOf(job);
-  if (schema === undefined)
-    throw new AgentError('invalid-task-file', `${job.path}: schema is missing`, { retry: 'final' });
-  const relation = await database.describeRelation({ schema, name }, signal);
+  const { workspace, name, viewsql, override_bbox } = featureOf(job);
+  const relation = await database.describeRelation({ schema: schemaOf(job, settings), name }, signal);
   const column = geometryColumn(job, relation);
   const given = latLonBoxOf(job);
   const isGiven = override_bbox && given !== undefined;
   // Also looked for where only the rows know their coordinate system.
   const found =
-    column && (!isGiven || column.srid === 0) ? await extent(job, column.name, database, signal) : undefined;
+    column && (!isGiven || column.srid === 0)
+      ? await extent(job, column.name, { database, settings, signal })
+      : undefined;
   const geometry = column && { ...column, srid: column.srid || (found?.srid ?? 0) };
   const { srs, warning } = srsOf(job, geometry?.srid, settings);
   const computed = isGiven ? undefined : found;
@@ -123,11 +122,20 @@ function geometryColumn(
   return { name: spatial_column, type: spatial_type ?? 'Geometry', srid: 0 };
 }
 
-async function extent(job: Job, column: string, database: Database, signal: AbortSignal) {
-  const { schema, name, viewsql } = featureOf(job);
+async function extent(
+  job: Job,
+  column: string,
+  { database, settings, signal }: Pick<TaskContext, 'database' | 'settings' | 'signal'>,
+) {
+  const { name, viewsql } = featureOf(job);
   return viewsql
     ? database.extentOf({ sql: viewsql, column }, signal)
-    : database.extentOf({ schema: schema ?? '', name, column }, signal);
+    : database.extentOf({ schema: schemaOf(job, settings), name, column }, signal);
+}
+
+/** Where the store looks for the table: a job that restores nothing need not name a schema. */
+function schemaOf(job: Job, settings: TaskSettings): string {
+  return featureOf(job).schema ?? settings.store.schema;
 }
 
 function pick({ name, type, srid }: Pick<GeometryColumn, 'name' | 'type' | 'srid'>) {
