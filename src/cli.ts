@@ -200,7 +200,9 @@ program
 
 program
   .command('retry')
-  .description('try failed task files again at the next run, also those that failed for good')
+  .description(
+    'make task files due again: the failed ones, also for good, or those named, whatever their state',
+  )
   .argument('[path...]', 'paths in the state repository; all failed ones when none is given')
   .action(
     act(async (paths: string[]) => {

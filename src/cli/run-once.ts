@@ -14,6 +14,7 @@ import { preview, reconcile, type Reconciled, type ReconcileInput, type Workshop
 import { acquireLock, type RunLock } from '../state/lock.js';
 import { StateStore } from '../state/store.js';
 import type { SlaveFilter } from '../tasks/judge.js';
+import type { TaskSettings } from '../tasks/settings.js';
 import type { Transfer } from '../transfer/transfer.js';
 import { openTransfer } from './open-transfer.js';
 import { showProgress, type Progress } from './progress.js';
@@ -258,7 +259,7 @@ class Resources {
     this.closing(() => http.close());
     const workshop = new TaskWorkshop({
       definitions: await loadTasks(),
-      settings: taskSettings(config),
+      settings: taskSettings(config, this.#store.salt()),
       store: this.#store,
       transfer: await (this.#transfer ??= this.#openTransfer()),
       database,
@@ -312,7 +313,7 @@ function filtersOf(config: Config): Record<FilterName, SlaveFilter> {
   return { feature: of('feature'), wms: of('wms'), layergroup: of('layergroup') };
 }
 
-function taskSettings(config: Config) {
+function taskSettings(config: Config, salt: string): TaskSettings {
   return {
     slaveName: config.slaveName,
     skipDatabase: config.skip.db,
@@ -320,7 +321,10 @@ function taskSettings(config: Config) {
     workspaceNamespace: config.workspaceNamespace,
     dataStoreName: config.dataStoreName,
     defaultCrs: config.defaultCrs,
-    store: config.database,
+    store: {
+      ...config.database,
+      digest: digest([salt, { ...config.database, password: config.database.password.reveal() }]),
+    },
     auth: { databases: config.authDatabases, user: config.authUser, password: config.authPassword },
     sharePreviewData: config.sharePreviewData,
     previewPath: join(dirname(config.cachePath), 'previews'),

@@ -57,11 +57,15 @@ export const keywords = z
   .union([z.array(text), z.string().transform((value) => value.split(/[,;]/))])
   .transform((list) => [...new Set(list.map((word) => word.trim()).filter((word) => word !== ''))]);
 
-export const style = z.object({
-  file: z.string().min(1).optional(),
-  md5: md5.optional(),
-  default: z.boolean().default(false),
-});
+export const style = z
+  .object({
+    file: z.string().min(1).optional(),
+    md5: md5.optional(),
+    default: z.boolean().default(false),
+  })
+  .refine(({ file, md5: sum }) => (file === undefined) === (sum === undefined), {
+    message: 'has a file without its md5, or an md5 without its file',
+  });
 
 /** Style names of one layer: "builtin" is the layer's own, others are `{layer}.{style}`. */
 export const styles = z.record(name, style);

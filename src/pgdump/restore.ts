@@ -103,7 +103,8 @@ function explain(error: CommandFailed): AgentError {
     return say('connection', 'transient');
   if (/already exists/i.test(text)) return say('conflict', 'transient');
   const refusedBySql = text.includes('could not execute query');
-  if (refusedBySql) return say('database', 'final');
+  // A missing right or type, a full server that says so in another language: the operator or the master can mend it.
+  if (refusedBySql) return say('database', 'remote');
   // A bad row, a bad block, or a crash while decompressing.
   return say('invalid-data', 'remote');
 }

@@ -6,8 +6,10 @@ import { checkSchemas, quoteName, type TableAddress } from './names.js';
 import { ensureInstalled } from './sql/install.js';
 
 export interface SchemasRequest extends Omit<TableAddress, 'table'> {
-  /** 0 and 1: the role `sso_access` may read the schema; 2: a role named like the schema. */
-  readonly authLevel: number;
+  /** 0 and 1: the role `sso_access` may read the schema; 2: a role named like the schema; left out: nobody is granted anything. */
+  readonly authLevel?: number | undefined;
+  /** Grants only where none of these roles may read the schema yet. */
+  readonly onlyWhenUnset?: boolean;
 }
 
 /** Makes sure that PostGIS is there. Installing it takes a superuser (it is no trusted extension). */
@@ -48,8 +50,9 @@ export async function ensureSchemas(
   signal: AbortSignal,
 ): Promise<Change> {
   checkSchemas(request);
-  if (![0, 1, 2].includes(request.authLevel))
-    throw new AgentError('invalid-task-file', `There is no auth_level ${request.authLevel}: 0, 1 or 2.`, {
+  const { authLevel } = request;
+  if (authLevel !== undefined && ![0, 1, 2].includes(authLevel))
+    throw new AgentError('invalid-task-file', `There is no auth_level ${authLevel}: 0, 1 or 2.`, {
       retry: 'final',
     });
   const wanted = [request.schema, request.dataSchema, request.outdatedSchema];
@@ -57,15 +60,26 @@ export async function ensureSchemas(
     await ensureInstalled(session);
     return session.transaction(async () => {
       const created = await createSchemas(session, wanted);
+      const isSet = request.onlyWhenUnset === true && (await hasReader(session, request.schema));
+      if (authLevel === undefined || isSet) return created > 0 ? 'created' : 'unchanged';
       const { changes } = await session.one<{ changes: number }>(
         'SELECT borg_slave.ensure_roles($1, $2) AS changes',
-        [request.schema, request.authLevel],
+        [request.schema, authLevel],
         { doing: `Granting the right to read schema ${request.schema}` },
       );
       if (created > 0) return 'created';
       return changes > 0 ? 'updated' : 'unchanged';
     });
   });
+}
+
+async function hasReader(session: Session, schema: string): Promise<boolean> {
+  const rows = await session.query(
+    `SELECT FROM pg_namespace n, aclexplode(n.nspacl) a JOIN pg_roles r ON r.oid = a.grantee
+      WHERE n.nspname = $1 AND a.privilege_type = 'USAGE' AND r.rolname IN ('sso_access', $1)`,
+    [schema],
+  );
+  return rows.length > 0;
 }
 
 async function createSchemas(session: Session, wanted: readonly string[]): Promise<number> {

@@ -226,9 +226,17 @@ function joined(lines: readonly string[]): string | undefined {
 
 const SECRET_KEY = /^(passwd|password|token|secret)$/i;
 
+/** Users' passwords and keys inside addresses; what is left still says which server it is. */
+function withoutUrlSecrets(text: string): string {
+  return text
+    .replace(/(:\/\/)[^\s/@]*@/g, '$1***@')
+    .replace(/([?&](?:pass(?:wor)?d|pwd|token|secret|(?:api_?)?key|auth)=)[^&#\s]*/gi, '$1***');
+}
+
 /** A copy of a task file for the record: without passwords, wherever they stand. */
 export function withoutSecrets(spec: Spec, kind: Kind): Spec {
   const strip = (value: unknown): unknown => {
+    if (typeof value === 'string') return withoutUrlSecrets(value);
     if (Array.isArray(value)) return value.map(strip);
     if (value === null || typeof value !== 'object') return value;
     return Object.fromEntries(

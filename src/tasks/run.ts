@@ -1,6 +1,7 @@
+import { setMaxListeners } from 'node:events';
 import type { Job } from '../jobs/job.js';
 import type { Clock } from '../lib/clock.js';
-import { toAgentError, type AgentError } from '../lib/errors.js';
+import { AgentError, toAgentError } from '../lib/errors.js';
 import type { Logger } from '../lib/log.js';
 import type { Failure, TaskKey } from '../state/records.js';
 import { StepQueue, type Limits } from './queue.js';
@@ -64,12 +65,17 @@ class PlanRun {
   readonly #openSteps = new Map<Job, number>();
   readonly #warnings = new Map<Job, string[]>();
   readonly #outcomes = new Map<Job, JobOutcome>();
+  /** A record that cannot be written stops everything: nobody would remember what is done. */
+  readonly #broken = new AbortController();
+  readonly #signal: AbortSignal;
   #running = 0;
   #finish: () => void = () => undefined;
   #fail: (error: unknown) => void = () => undefined;
 
   constructor(plan: Plan, deps: RunDependencies) {
     this.#deps = deps;
+    this.#signal = AbortSignal.any([deps.signal, this.#broken.signal]);
+    setMaxListeners(0, this.#signal);
     this.#settling = settlers(plan.steps);
     this.#urgency = urgencies(plan.steps);
     for (const step of plan.steps) {
@@ -85,12 +91,15 @@ class PlanRun {
   }
 
   async run(): Promise<Map<Job, JobOutcome>> {
-    const finished = new Promise<void>((resolve, reject) => {
-      this.#finish = resolve;
-      this.#fail = reject;
-    });
+    let broken: AgentError | undefined;
+    const finished = new Promise<void>((resolve) => (this.#finish = resolve));
+    this.#fail = (error) => {
+      broken ??= toAgentError(error);
+      this.#broken.abort(new AgentError('cancelled', 'the record cannot be written', { retry: 'transient' }));
+    };
     this.#advance();
     await finished;
+    if (broken !== undefined) throw broken;
     for (const job of this.#openSteps.keys())
       if (!this.#outcomes.has(job)) this.#settleJob(job, { type: 'stopped' });
     return this.#outcomes;
@@ -98,7 +107,7 @@ class PlanRun {
 
   /** Starts whatever can start; called whenever something ended. */
   #advance(): void {
-    if (!this.#deps.signal.aborted)
+    if (!this.#signal.aborted)
       for (const queue of this.#queues.values())
         for (let step = queue.take(); step !== undefined; step = queue.take()) {
           this.#running += 1;
@@ -110,7 +119,10 @@ class PlanRun {
             .then(
               () => this.#advance(),
               // The record cannot be written: going on would do work that nobody remembers.
-              (error: unknown) => this.#fail(error),
+              (error: unknown) => {
+                this.#fail(error);
+                this.#advance();
+              },
             );
         }
     if (this.#running === 0) this.#finish();
@@ -127,7 +139,7 @@ class PlanRun {
     // A stopped step stays 'started' in the record, so that the next run does it again.
     if (result === 'stopped') return;
     // Not waited for: the start of the next step is written with it.
-    deps.record.finished(keys, result).catch(this.#fail);
+    deps.record.finished(keys, result).catch((error: unknown) => this.#fail(error));
     if (result.failure) {
       event('failed', result.failure);
       this.#end(step, result.failure);
@@ -144,21 +156,22 @@ class PlanRun {
     step: Step,
     onRetry: (failure: Failure) => void,
   ): Promise<(TaskResult & { failure?: Failure }) | 'stopped'> {
-    const { signal, redact, log } = this.#deps;
+    const { redact, log } = this.#deps;
     const [job] = step.jobs;
     if (job === undefined) throw new Error(`the step ${step.id} belongs to no job`);
     try {
       return (await this.#attempt(step, job, onRetry)) ?? {};
     } catch (thrown) {
       const error = toAgentError(thrown);
-      if (signal.aborted && error.reason === 'cancelled') return 'stopped';
+      if (this.#signal.aborted && error.reason === 'cancelled') return 'stopped';
       if (error.reason === 'bug') log.error('unexpected failure', { step: step.id, stack: stackOf(error) });
       return { failure: toFailure(error, redact) };
     }
   }
 
   async #attempt(step: Step, job: Job, onRetry: (failure: Failure) => void): Promise<TaskResult | undefined> {
-    const { perform, signal, clock, random, redact } = this.#deps;
+    const { perform, clock, random, redact } = this.#deps;
+    const signal = this.#signal;
     for (let attempt = 1; ; attempt += 1) {
       try {
         return await perform(step, job, signal);

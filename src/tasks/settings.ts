@@ -18,6 +18,8 @@ export interface TaskSettings {
     readonly schema: string;
     readonly user: string;
     readonly password: Secret;
+    /** Of all of these, salted: a new password is a change like any other. */
+    readonly digest: string;
   };
   readonly auth: {
     /** Databases besides `postgres` and the slave's that `slave_roles.sql` may name. */

@@ -17,6 +17,7 @@ export const settings: TaskSettings = {
     schema: 'publish',
     user: 'test',
     password: new Secret('test'),
+    digest: 'digest',
   },
   auth: { databases: [], user: undefined, password: undefined },
   sharePreviewData: false,

@@ -202,6 +202,43 @@ describe('runPlan', () => {
     expect(records).to.deep.equal(['started schema a']);
   });
 
+  it('a record that cannot be written stops everything, and says so', async () => {
+    let ended = 0;
+    const plan = planSteps({
+      jobs: [job('a', ['table']), job('b', ['table']), job('c', ['table'])],
+      ...{ definitions: known, targets, recorded: () => [], settings },
+    });
+    const running = runPlan(plan, {
+      perform: (_step, _job, signal) =>
+        new Promise((_resolve, reject) => {
+          signal.addEventListener('abort', () => {
+            ended += 1;
+            reject(new AgentError('cancelled', 'stopped', { retry: 'transient' }));
+          });
+        }),
+      record: {
+        started: ([key]) =>
+          key?.path === 'c'
+            ? Promise.reject(new AgentError('disk-full', 'no room', { retry: 'transient' }))
+            : Promise.resolve(),
+        finished: () => Promise.resolve(),
+      },
+      ...{
+        onStep: () => undefined,
+        onJob: () => undefined,
+        random: () => 0.5,
+        log: silentLogger,
+        redact: String,
+      },
+      limits: { transfer: 9, restore: 9, database: 9, geoserver: 9, cdn: 9 },
+      clock: { now: () => new Date(0), sleep: () => Promise.resolve() },
+      signal: new AbortController().signal,
+    });
+    const error: unknown = await running.catch((thrown: unknown) => thrown);
+    expect(error).to.be.instanceOf(AgentError).and.to.have.property('reason', 'disk-full');
+    expect(ended).to.equal(2);
+  });
+
   it('plans and runs thousands of jobs in linear time', async () => {
     const jobs = Array.from({ length: 3_000 }, (_, index) =>
       job(`t${index}`, ['schema', 'table'], { workspace: `w${index % 20}` }),

@@ -24,7 +24,7 @@ export default defineKind({
   actions: {
     publish: {
       schema: publish,
-      tasks: ['create_extension', 'create_schemas', 'create_workspace', 'refresh_replicas'],
+      tasks: ['create_extension', 'create_schemas', 'grant_readers', 'create_workspace', 'refresh_replicas'],
     },
   },
   identityOf: (spec) => `workspace:${String(spec['workspace'])}`,

@@ -15,7 +15,7 @@ const createDataStore: TaskDefinition = {
   needs: ['create_workspace'],
   applies: isPublished,
   object: (job) => workspaceOf(job),
-  inputs: (job, settings) => [storeName(job, settings), ownParameters(job, settings)],
+  inputs: (job, settings) => [storeName(job, settings), ownParameters(job, settings), settings.store.digest],
   async run(job, { geoserver, settings, signal }) {
     const change = await geoserver.ensurePostgisStore(
       {
@@ -36,6 +36,8 @@ const updateLiveStore: TaskDefinition = {
   target: 'geoserver',
   applies: isPublished,
   object: (job) => `${workspaceOf(job)}:${nameOf(job)}`,
+  // What the job does not say itself comes from the settings.
+  inputs: (job, settings) => [liveParameters(job, settings).parameters, settings.store.digest],
   settles: (job) => [storeToken(workspaceOf(job), nameOf(job))],
   async run(job, { geoserver, settings, signal }) {
     const { password, parameters } = liveParameters(job, settings);

@@ -17,7 +17,8 @@ const fetchDump: TaskDefinition = {
   ephemeral: true,
   needs: [],
   applies: hasTable,
-  object: (job) => dumpName(job),
+  // Two features may share a name in the cache: a.b of c, and b of a.c. They are two dumps all the same.
+  object: (job) => [featureOf(job).workspace, featureOf(job).name, featureOf(job).data?.md5].join(' '),
   async run(job, { transfer, signal }) {
     const { workspace, name, data } = featureOf(job);
     if (data === undefined) return undefined;

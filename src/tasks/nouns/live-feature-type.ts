@@ -34,6 +34,7 @@ const updateLiveFeatureType: TaskDefinition = {
   target: 'geoserver',
   applies: isPublished,
   object: layerName,
+  inputs: (_job, settings) => settings.defaultCrs,
   settles: (job) => [
     layerToken(liveOf(job).workspace, liveOf(job).name),
     storeUserToken(liveOf(job).workspace),

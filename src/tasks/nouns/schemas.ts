@@ -22,25 +22,42 @@ const createExtension: TaskDefinition = {
   },
 };
 
-/** The three schemas of a workspace and the role that may read its views. */
+/**
+ * The three schemas of a workspace. Where nobody may read them yet, the job's level decides who may; the last word has the
+ * workspace's own task file.
+ */
 const createSchemas: TaskDefinition = {
   type: 'create_schemas',
   target: 'database',
   needs: ['create_extension'],
   applies: hasTable,
-  // A workspace's own task file decides who may read; features only make sure that the schemas are there.
-  object: (job) => {
-    const { schema, data_schema, outdated_schema, auth_level } = schemasOf(job);
-    return [schema, data_schema, outdated_schema, auth_level ?? -1].join(' ');
-  },
+  object: schemaNames,
   async run(job, { database, signal }) {
-    const { schema, data_schema, outdated_schema, auth_level } = schemasOf(job);
-    const change = await database.ensureSchemas(
-      { schema, dataSchema: data_schema, outdatedSchema: outdated_schema, authLevel: auth_level ?? -1 },
-      signal,
-    );
-    return { output: change };
+    return { output: await database.ensureSchemas({ ...requestOf(job), onlyWhenUnset: true }, signal) };
   },
 };
 
-export default [createExtension, createSchemas];
+const grantReaders: TaskDefinition = {
+  type: 'grant_readers',
+  target: 'database',
+  needs: ['create_schemas'],
+  applies: hasTable,
+  object: schemaNames,
+  async run(job, { database, signal }) {
+    return { output: await database.ensureSchemas(requestOf(job), signal) };
+  },
+};
+
+function requestOf(job: Job) {
+  const { schema, data_schema: dataSchema, outdated_schema: outdatedSchema, auth_level } = schemasOf(job);
+  // Older masters write -1 for "nobody in particular".
+  const authLevel = auth_level === undefined || auth_level < 0 ? undefined : auth_level;
+  return { schema, dataSchema, outdatedSchema, authLevel };
+}
+
+function schemaNames(job: Job): string {
+  const { schema, data_schema, outdated_schema } = schemasOf(job);
+  return [schema, data_schema, outdated_schema].join(' ');
+}
+
+export default [createExtension, createSchemas, grantReaders];
