@@ -1,13 +1,15 @@
 // `npm test`: everything, on a machine that has only Node and git. Arguments go to mocha, for instance a file.
 // The last line is `N passed, N failed`; types, lint and format count as one test each.
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { main, runsTool, say, Stop } from './common.mjs';
+import { main, ROOT, runsTool, say, Stop } from './common.mjs';
 import { prepare } from './prepare.mjs';
 import { provision } from './provision.mjs';
 
-const MOCHA_LIMIT_MS = 15 * 60_000;
+/** Only a hang is cut off: a slow or busy machine may take its time. */
+const GROUP_LIMIT_MS = 30 * 60_000;
 
 const CHECKS = [
   { name: 'types', tool: 'typescript/bin/tsc', args: ['--noEmit'] },
@@ -30,7 +32,7 @@ async function test() {
     }
     say('Running the tests');
     const files = process.argv.slice(2);
-    add(mocha(files.length > 0 ? files : ['test/**/*.test.ts']));
+    for (const counts of await runGroups(files.length > 0 ? [files] : groupsOf(testFiles()))) add(counts);
   } catch (error) {
     add({ passed: 0, failed: 1 });
     console.error(`\n${error instanceof Stop ? error.message : error.stack}`);
@@ -39,17 +41,70 @@ async function test() {
   if (total.failed > 0) process.exitCode = 1;
 }
 
-function mocha(args) {
+function testFiles() {
+  return readdirSync(join(ROOT, 'test'), { recursive: true })
+    .filter((file) => file.endsWith('.test.ts'))
+    .map((file) => `test/${file}`)
+    .sort();
+}
+
+/** What takes long goes first and file by file, so that all cores are busy to the end. */
+const LONG = [
+  'e2e',
+  'faults',
+  'hostile',
+  'soak',
+  'pgdump',
+  'hooks',
+  'doctor',
+  'packaging',
+  'demo',
+  'report',
+  'transfer',
+];
+
+/** The files in groups that can run beside each other: each starts servers of its own on free ports. */
+function groupsOf(files) {
+  const folderOf = (file) => file.split('/').slice(1, -1)[0] ?? '';
+  const rank = (file) => (LONG.indexOf(folderOf(file)) + LONG.length + 1) % (LONG.length + 1);
+  const long = files.filter((file) => LONG.includes(folderOf(file))).sort((a, b) => rank(a) - rank(b));
+  const byFolder = new Map();
+  for (const file of files.filter((other) => !long.includes(other)))
+    byFolder.set(folderOf(file), [...(byFolder.get(folderOf(file)) ?? []), file]);
+  return [...long.map((file) => [file]), ...byFolder.values()];
+}
+
+async function runGroups(groups) {
+  const waiting = [...groups];
+  const results = [];
+  const worker = async () => {
+    for (let group = waiting.shift(); group !== undefined; group = waiting.shift())
+      results.push(await mocha(group));
+  };
+  const workers = Math.min(groups.length, Math.max(1, Math.min(4, availableParallelism())));
+  await Promise.all(Array.from({ length: workers }, worker));
+  return results;
+}
+
+/** Runs one mocha; what several print does not mix. */
+async function mocha(args) {
   const folder = mkdtempSync(join(tmpdir(), 'slave-sync-test-'));
   const file = join(folder, 'counts.json');
   try {
-    const ok = runsTool('mocha/bin/mocha.js', ['--reporter', 'scripts/mocha-reporter.mjs', ...args], {
-      env: { MOCHA_COUNTS_FILE: file },
-      timeoutMs: MOCHA_LIMIT_MS,
-    });
+    const child = spawn(
+      process.execPath,
+      [join(ROOT, 'node_modules/mocha/bin/mocha.js'), '--reporter', 'scripts/mocha-reporter.mjs', ...args],
+      { cwd: ROOT, env: { ...process.env, MOCHA_COUNTS_FILE: file }, stdio: ['ignore', 'pipe', 'pipe'] },
+    );
+    const output = [];
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => output.push(chunk));
+    const limit = setTimeout(() => child.kill('SIGTERM'), GROUP_LIMIT_MS);
+    const code = await new Promise((resolve) => child.once('exit', resolve));
+    clearTimeout(limit);
+    process.stdout.write(Buffer.concat(output));
     // No counts: mocha did not get to its end.
     const counts = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : { passed: 0, failed: 0 };
-    return ok || counts.failed > 0 ? counts : { ...counts, failed: 1 };
+    return code === 0 || counts.failed > 0 ? counts : { ...counts, failed: 1 };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
