@@ -1,3 +1,4 @@
+import { messageOf, toAgentError } from '../lib/errors.js';
 import type { Session } from './session.js';
 import { EXIT } from './exit-codes.js';
 import { runOnce } from './run-once.js';
@@ -17,7 +18,7 @@ export interface ReconcileOptions {
 /** Reconciles once, prints the summary, and answers the exit code. Hook and `sync` are this one path. */
 export async function reconcileCommand(session: Session, options: ReconcileOptions): Promise<number> {
   const { config, log, redactor, clock, stop } = session;
-  const report = await runOnce({
+  const attempt = runOnce({
     command: options.command,
     config,
     log,
@@ -29,6 +30,15 @@ export async function reconcileCommand(session: Session, options: ReconcileOptio
     prune: options.prune ?? false,
     waitMs: options.waitMs ?? 0,
   });
+  let report;
+  try {
+    report = await attempt;
+  } catch (error) {
+    const code = stop.exitCode();
+    if (code === undefined || toAgentError(error).reason !== 'cancelled') throw error;
+    process.stderr.write(`slave-sync: ${messageOf(error)}\n`);
+    return code;
+  }
   const text = options.json ? JSON.stringify(toJson(report), null, 2) : summarise(report);
   process.stdout.write(`${redactor.redact(text)}\n`);
   const stopped = stop.exitCode();

@@ -162,8 +162,9 @@ class PlanRun {
     try {
       return (await this.#attempt(step, job, onRetry)) ?? {};
     } catch (thrown) {
+      // Whatever it says then, it may say because it was cut off.
+      if (this.#signal.aborted) return 'stopped';
       const error = toAgentError(thrown);
-      if (this.#signal.aborted && error.reason === 'cancelled') return 'stopped';
       if (error.reason === 'bug') log.error('unexpected failure', { step: step.id, stack: stackOf(error) });
       return { failure: toFailure(error, redact) };
     }
