@@ -10,6 +10,7 @@ import { digest } from '../lib/hash.js';
 import type { Logger } from '../lib/log.js';
 import { CHILD_MARK } from '../lib/process.js';
 import type { Redactor } from '../lib/secret.js';
+import { removeAbandonedFolders } from '../lib/temporary.js';
 import { preview, reconcile, type Reconciled, type ReconcileInput, type Workshop } from '../reconcile.js';
 import { acquireLock, type RunLock } from '../state/lock.js';
 import { StateStore } from '../state/store.js';
@@ -67,6 +68,7 @@ async function runUnderLock(options: RunOptions, lock: RunLock): Promise<Reconci
   try {
     const { endOrphans } = await import('../state/orphans.js');
     await endOrphans(config.statePath, { clock, log });
+    await removeAbandonedFolders(config.statePath);
     process.env[CHILD_MARK] = config.statePath;
     run = store.startRun(options.command, clock.now());
     if (options.command === 'poll') reports.polled();

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AgentError } from '../lib/errors.js';
 import { CommandFailed, run } from '../lib/process.js';
+import { makeTemporaryFolder } from '../lib/temporary.js';
 import type { ConnectionSettings } from './connections.js';
 import type { DumpInfo } from './inspect.js';
 
@@ -65,7 +65,7 @@ export async function restore(options: RestoreOptions, signal: AbortSignal): Pro
   };
   if (info.foreignKeys.length === 0) return start([]);
 
-  const folder = await mkdtemp(join(tmpdir(), 'slave-sync-'));
+  const folder = await makeTemporaryFolder();
   try {
     const list = join(folder, 'entries');
     const wanted = info.entries.filter((entry) => entry.kind !== 'FK CONSTRAINT');

@@ -1,9 +1,10 @@
-import { access, mkdtemp, rm } from 'node:fs/promises';
+import { access, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AgentError } from '../lib/errors.js';
 import type { Logger } from '../lib/log.js';
 import { CommandFailed, run } from '../lib/process.js';
+import { makeTemporaryFolder, TEMPORARY_NAME_BYTES } from '../lib/temporary.js';
 import { connectionError, isRefusedConnection } from './errors.js';
 import { sshHost } from './source.js';
 
@@ -136,9 +137,8 @@ export class SshConnections {
 /** A new folder of mode 0700 with a path short enough for a socket; undefined when there is none. */
 async function socketDir(): Promise<string | undefined> {
   for (const base of [tmpdir(), '/tmp']) {
-    const prefix = join(base, 'slave-sync-ssh-');
-    if (Buffer.byteLength(prefix) + '123456/1234'.length > MAX_SOCKET_PATH) continue;
-    const dir = await mkdtemp(prefix).catch(() => undefined);
+    if (Buffer.byteLength(base) + TEMPORARY_NAME_BYTES + '//1234'.length > MAX_SOCKET_PATH) continue;
+    const dir = await makeTemporaryFolder(base).catch(() => undefined);
     if (dir !== undefined) return dir;
   }
   return undefined;
