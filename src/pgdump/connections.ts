@@ -2,6 +2,7 @@ import pg from 'pg';
 import { AgentError, messageOf } from '../lib/errors.js';
 import type { Logger } from '../lib/log.js';
 import type { Secret } from '../lib/secret.js';
+import { Sockets } from '../lib/sockets.js';
 import { toDatabaseError } from './errors.js';
 
 /** How a PostgreSQL database is reached. */
@@ -24,6 +25,8 @@ const DEFAULT_TIMEOUT_MS = 60_000;
 const CONNECT_TIMEOUT_MS = 10_000;
 /** A cancelled statement that has not ended after this time loses its connection. */
 const CANCEL_GRACE_MS = 3_000;
+/** So long the server may take to answer our good-bye. */
+const CLOSE_MS = 2_000;
 
 /** One connection, for as long as `Connections.use` lends it. */
 export class Session {
@@ -106,9 +109,10 @@ export class Session {
 export class Connections {
   readonly #pool: pg.Pool;
   readonly #config: pg.ClientConfig;
+  readonly #sockets = new Sockets();
 
   constructor(settings: ConnectionSettings, options: { readonly max: number; readonly log: Logger }) {
-    const config = clientConfig(settings);
+    const config = { ...clientConfig(settings), stream: () => this.#sockets.make() };
     this.#config = config;
     this.#pool = new pg.Pool({
       // The pool would take the time limit for connecting as one for waiting until others give a connection back, too.
@@ -152,6 +156,7 @@ export class Connections {
   }
 
   async close(): Promise<void> {
+    this.#sockets.cutOffAfter(CLOSE_MS);
     if (!this.#pool.ended) await this.#pool.end();
   }
 

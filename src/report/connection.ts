@@ -1,14 +1,18 @@
 import pg from 'pg';
+import { Sockets } from '../lib/sockets.js';
 import type { MasterSettings } from './types.js';
 
 const CONNECT_MS = 4_000;
 const STATEMENT_MS = 4_000;
 /** A row that somebody else holds is left for the next time, before it holds up the others. */
 const LOCK_MS = 500;
+/** So long the server may take to answer our good-bye. */
+const CLOSE_MS = 1_000;
 
 /** One connection to the master's database. Whatever is under way ends when the signal fires, and so does the connection. */
 export class MasterConnection {
   readonly #client: pg.Client;
+  readonly #sockets = new Sockets();
 
   private constructor(settings: MasterSettings) {
     // Every field is given, so that no PG* variable of this process has a say (PGSSL* excepted).
@@ -19,6 +23,7 @@ export class MasterConnection {
       user: settings.user,
       ...(settings.password === undefined ? {} : { password: settings.password.reveal() }),
       application_name: 'slave-sync report',
+      stream: () => this.#sockets.make(),
       connectionTimeoutMillis: CONNECT_MS,
       statement_timeout: STATEMENT_MS,
       lock_timeout: LOCK_MS,
@@ -42,6 +47,7 @@ export class MasterConnection {
   }
 
   async end(): Promise<void> {
+    this.#sockets.cutOffAfter(CLOSE_MS);
     await this.#client.end().catch(() => undefined);
   }
 

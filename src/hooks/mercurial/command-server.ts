@@ -18,6 +18,7 @@ interface Pending {
 
 /** Reading takes no lock, so that nothing but a broken disk or a stopped process makes a command this slow. */
 const COMMAND_TIMEOUT_MS = 10 * 60_000;
+const START_TIMEOUT_MS = 2 * 60_000;
 
 /**
  * One Mercurial process for all commands of a run: an `hg` process takes about 120 ms to start, a command here 3 ms.
@@ -51,7 +52,15 @@ export class CommandServer {
       }),
       signal,
     );
-    await new Promise<void>((resolve, reject) => (server.#hello = { resolve, reject }));
+    const timer = setTimeout(() => {
+      server.#hello?.reject(new AgentError('timed-out', 'hg serve did not start', { retry: 'transient' }));
+      killGroup(server.#server.pid, 'SIGKILL');
+    }, START_TIMEOUT_MS);
+    try {
+      await new Promise<void>((resolve, reject) => (server.#hello = { resolve, reject }));
+    } finally {
+      clearTimeout(timer);
+    }
     return server;
   }
 
