@@ -36,6 +36,8 @@ export interface TestCluster {
   /** Where initdb, pg_dump and the like of this server's version are. */
   readonly binDir: string;
   superuserUrl(db?: string): string;
+  /** A connection of the superuser's to no database of a test's; the caller ends it. */
+  admin(): Promise<pg.Client>;
   createDatabase(options?: { readonly postgis?: boolean }): Promise<TestDatabase>;
   /** 'immediate' is the next best thing to a power failure: the next start() recovers from the log. */
   stop(mode: 'smart' | 'fast' | 'immediate'): Promise<void>;
@@ -112,6 +114,7 @@ async function createCluster(): Promise<TestCluster> {
     password,
     binDir,
     superuserUrl: (db = 'postgres') => `postgres://${SUPERUSER}:${password}@${HOST}:${port}/${db}`,
+    admin: () => connect(port, 'postgres'),
     createDatabase: async ({ postgis = true } = {}) => {
       const name = `test_${++databases}`;
       const admin = await connect(port, 'postgres');

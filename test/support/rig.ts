@@ -51,7 +51,8 @@ export interface Rig {
 }
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const CLI = join(ROOT, 'dist/cli.js');
+/** The built program. */
+export const CLI = join(ROOT, 'dist/cli.js');
 
 let built: Promise<unknown> | undefined;
 
