@@ -116,9 +116,12 @@ export class TaskWorkshop {
 
   /** Outputs are read from the record, so that a run which goes on after a crash finds those of the one before. */
   #outputOf(type: string, job: Job, target: Target): unknown {
+    // A task file's earlier version may have had another object: another dump, for instance.
+    const object = this.#deps.definitions.get(type)?.object(job);
     const outputs = this.#deps.store
       .tasksOf(job.path)
-      .filter((task) => task.action === job.action && task.type === type && task.state === 'done');
+      .filter((task) => task.action === job.action && task.type === type && task.object === object)
+      .filter((task) => task.state === 'done');
     return (outputs.find((task) => task.target === target.id) ?? outputs[0])?.output;
   }
 
