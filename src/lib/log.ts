@@ -29,7 +29,9 @@ export function createLogger(options: LoggerOptions, scope: Fields = {}): Logger
   const threshold = LOG_LEVELS.indexOf(options.level);
   const log = (level: LogLevel, message: string, fields: Fields = {}): void => {
     if (LOG_LEVELS.indexOf(level) < threshold) return;
-    const all = { ...scope, ...fields };
+    // The log's own text keeps its name; a field that is called the same becomes `detail`.
+    const { message: detail, ...rest } = { ...scope, ...fields };
+    const all = detail === undefined ? rest : { ...rest, detail };
     const time = options.clock.now().toISOString();
     const line =
       options.format === 'json'

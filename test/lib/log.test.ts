@@ -32,6 +32,12 @@ describe('log', () => {
     expect(lines).to.deep.equal(['2026-11-20T12:00:00.000Z WARN  odd job="a b" text="two\\nlines" n=3\n']);
   });
 
+  it('a field called message does not take the place of the text', () => {
+    const { lines, log } = logged('json', 'info');
+    log.error('job failed', { message: 'no such host' });
+    expect(JSON.parse(lines[0] ?? '')).to.include({ message: 'job failed', detail: 'no such host' });
+  });
+
   it('known secrets are replaced wherever they stand, also in URLs and JSON', () => {
     const redactor = new Redactor();
     redactor.add(new Secret('pa"ss/word'), undefined, 'abc');
