@@ -46,13 +46,14 @@ export class StateStore {
     const waiting = this.#waiting;
     this.#waiting = [];
     try {
-      return this.#db
-        .transaction(() => {
-          for (const write of waiting) write();
-          return work();
-        })
-        .immediate();
+      this.#db.exec('BEGIN IMMEDIATE');
+      for (const write of waiting) write();
+      const result = work();
+      this.#db.exec('COMMIT');
+      return result;
     } catch (error) {
+      // A full disk makes SQLite roll back by itself.
+      if (this.#db.inTransaction) this.#db.exec('ROLLBACK');
       // Those who wait for them are told by their own turn.
       this.#waiting = [...waiting, ...this.#waiting];
       throw toRecordError(error, this.folder);

@@ -97,8 +97,9 @@ function plain(catalog: Catalog): unknown {
 
 const RECORDED = {
   file: 'SELECT path, blob_id, content_hash, kind, channel, action, identity, name, spec, state, reason, message, attempts FROM file ORDER BY path',
-  publication: 'SELECT * FROM publication ORDER BY path, identity',
-  task: 'SELECT path, action, type, object, target, fingerprint, state, reason FROM task ORDER BY path, action, type, object, target',
+  // Without fingerprints: what is published anew gets a generation of its own.
+  publication: 'SELECT path, identity, kind, channel, name, spec FROM publication ORDER BY path, identity',
+  task: 'SELECT path, action, type, object, target, state, reason FROM task ORDER BY path, action, type, object, target',
   made: 'SELECT * FROM made ORDER BY target, type, name',
   settled: "SELECT value <> '' AS settled FROM setting WHERE key = 'settled'",
 };
