@@ -1,6 +1,6 @@
 import type { Job } from '../jobs/job.js';
+import type { Kind, Spec } from '../jobs/kind.js';
 import { AgentError } from '../lib/errors.js';
-import type { PublicationRecord } from '../state/records.js';
 
 export interface Conflict {
   readonly job: Job;
@@ -12,38 +12,54 @@ export function claims(action: string): boolean {
   return action === 'publish';
 }
 
+/** The identity, and what else only one task file may make. */
+export function claimsOf(
+  of: { readonly identity: string; readonly kind: string; readonly spec: Spec },
+  kinds: readonly Kind[],
+): readonly string[] {
+  const kind = kinds.find(({ name }) => name === of.kind);
+  return [of.identity, ...(kind?.claimsOf?.(of.spec) ?? [])];
+}
+
+export interface ConflictInput {
+  readonly jobs: readonly Job[];
+  /** What a job claims for itself alone: its identity, and what its kind says besides. */
+  readonly claimsOf: (job: Job) => readonly string[];
+  /** Claims of files that are not judged again in this run, with their paths. */
+  readonly settled: ReadonlyMap<string, string>;
+  /** Whether what a file published before, as the record has it, had this claim. */
+  readonly isApplied: (path: string, claim: string) => boolean;
+}
+
 /**
  * Two task files that publish one thing: the one that is applied already stays, so that nothing goes away; when none
  * is, all are refused. Every message names all of them.
- * @param settled identities published by files that are not judged again in this run, with their paths
  */
-export function findConflicts(
-  jobs: readonly Job[],
-  settled: ReadonlyMap<string, string>,
-  publications: readonly PublicationRecord[],
-): Conflict[] {
+export function findConflicts({ jobs, claimsOf, settled, isApplied }: ConflictInput): Conflict[] {
   const claimants = new Map<string, Job[]>();
   for (const job of jobs)
-    if (claims(job.action)) claimants.set(job.identity, [...(claimants.get(job.identity) ?? []), job]);
-  return [...claimants].flatMap(([identity, rivals]) => {
-    const other = settled.get(identity);
+    if (claims(job.action))
+      for (const claim of claimsOf(job)) claimants.set(claim, [...(claimants.get(claim) ?? []), job]);
+  const conflicts = new Map<Job, Conflict>();
+  for (const [claim, rivals] of claimants) {
+    const other = settled.get(claim);
     const paths = [...new Set([...rivals.map((job) => job.path), ...(other === undefined ? [] : [other])])];
-    if (paths.length < 2) return [];
-    const owner =
-      other ??
-      rivals.find((job) => publications.some((p) => p.path === job.path && p.identity === identity))?.path;
-    return rivals
-      .filter((job) => job.path !== owner)
-      .map((job) => ({
-        job,
-        error: new AgentError('conflict', `${paths.join(' and ')} publish the same thing (${identity})`, {
-          // Not final: the other file's change mends it, and this one's record would not notice.
-          retry: 'remote',
-          hint:
-            owner === undefined
-              ? 'Remove all but one of them.'
-              : `${owner} stays as it is; remove one of them.`,
-        }),
-      }));
+    if (paths.length < 2) continue;
+    const owner = other ?? rivals.find((job) => isApplied(job.path, claim))?.path;
+    for (const job of rivals)
+      if (job.path !== owner && !conflicts.has(job))
+        conflicts.set(job, { job, error: refusal(paths, claim, owner) });
+  }
+  return [...conflicts.values()];
+}
+
+function refusal(paths: readonly string[], claim: string, owner: string | undefined): AgentError {
+  return new AgentError('conflict', `${paths.join(' and ')} publish the same thing (${claim})`, {
+    // Not final: the other file's change mends it, and this one's record would not notice.
+    retry: 'remote',
+    hint:
+      owner === undefined
+        ? 'Remove or rename all but one of them.'
+        : `${owner} stays as it is; remove or rename one of them.`,
   });
 }

@@ -3,7 +3,7 @@ import type { Kind } from '../jobs/kind.js';
 import { checkSpec } from '../jobs/parse.js';
 import type { FileRecord, PublicationRecord } from '../state/records.js';
 import type { Comparison } from './compare.js';
-import { claims, findConflicts, type Conflict } from './conflicts.js';
+import { claims, claimsOf, findConflicts, type Conflict } from './conflicts.js';
 import type { Verdict } from './judge.js';
 import { planRemovals } from './removals.js';
 
@@ -34,7 +34,13 @@ export function decide(input: DecideInput): Decision {
   const { verdicts, difference, publications } = input;
   const accepted = verdicts.flatMap((verdict) => (verdict.type === 'job' ? [verdict.job] : []));
   const settled = publishedBefore(input);
-  const conflicts = findConflicts(accepted, settled.paths, publications);
+  const conflicts = findConflicts({
+    jobs: accepted,
+    claimsOf: (job) => claimsOf(job, input.kinds),
+    settled: settled.paths,
+    isApplied: (path, claim) =>
+      publications.some((p) => p.path === path && claimsOf(p, input.kinds).includes(claim)),
+  });
   const refused = new Set(conflicts.map((conflict) => conflict.job));
   const jobs = accepted.filter((job) => !refused.has(job));
   const published = new Map(settled.kinds);
@@ -107,8 +113,8 @@ function pruneParts(
   return jobs.map((job) => ({ ...job, prunes: prunable.get(job.path) ?? { tables: false, layers: false } }));
 }
 
-/** Identities that files publish which are not judged in this run. */
-function publishedBefore({ difference, files, verdicts }: DecideInput) {
+/** Claims of files that are not judged in this run. */
+function publishedBefore({ difference, files, verdicts, kinds: allKinds }: DecideInput) {
   const judged = new Set(difference.candidates.map((candidate) => candidate.path));
   const gone = new Set(difference.forgotten.map((file) => file.path));
   const unlistened = new Set(difference.unlistened.map((publication) => publication.path));
@@ -121,7 +127,8 @@ function publishedBefore({ difference, files, verdicts }: DecideInput) {
     if (judged.has(file.path) && !rejected.has(file.path)) continue;
     if (file.state === 'excluded' || file.state === 'unmanaged' || unlistened.has(file.path)) continue;
     if (file.failure?.reason === 'conflict') continue;
-    paths.set(file.identity, file.path);
+    const { identity, kind, spec = {} } = file;
+    for (const claim of claimsOf({ identity, kind, spec }, allKinds)) paths.set(claim, file.path);
     kinds.set(file.identity, file.kind);
   }
   return { paths, kinds };
