@@ -14,7 +14,7 @@ export interface FeatureOptions {
   /** The SELECT that gives the table's rows; three points unless said otherwise. */
   readonly rows?: string;
   /** Style name -> SLD; the first is the default. */
-  readonly styles?: Readonly<Record<string, string>>;
+  readonly styles?: Readonly<Record<string, string | Buffer>>;
   /** More keys of the meta file, or others. */
   readonly meta?: Readonly<Record<string, unknown>>;
   /** More keys of the task file, or others. */
