@@ -60,6 +60,7 @@ describe('layers of every form', function () {
   it('coordinate systems, boxes, keywords, names and encodings', async () => {
     const box = { minx: 110, miny: -36, maxx: 120, maxy: -30 };
     const se = pointStyle('x')
+      .replace('<Title>x</Title>', '')
       .replace('version="1.0.0"', 'version="1.1.0" xmlns:se="http://www.opengis.net/se"')
       .replaceAll(/<(\/?)(FeatureTypeStyle|Rule|PointSymbolizer|Graphic|Mark)/g, '<$1se:$2')
       .replace('<Name>', '<se:Name>')

@@ -14,7 +14,12 @@ const remove = z.object({
   layers: z.array(member).default([]),
 });
 
-const publish = z.object({ ...layer, srs: z.string().nullish(), layers: z.array(member).min(1) });
+const publish = z
+  .object({ ...layer, srs: z.string().nullish(), layers: z.array(member).min(1) })
+  .refine((spec) => !spec.layers.some((of) => of.workspace === spec.workspace && of.name === spec.name), {
+    path: ['layers'],
+    message: 'the group holds itself',
+  });
 
 /** A group of layers and other groups, drawn in the order of the list. */
 export default defineKind({
