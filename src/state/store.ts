@@ -52,8 +52,7 @@ export class StateStore {
       this.#db.exec('COMMIT');
       return result;
     } catch (error) {
-      // A full disk makes SQLite roll back by itself.
-      if (this.#db.inTransaction) this.#db.exec('ROLLBACK');
+      this.#rollBack();
       // Those who wait for them are told by their own turn.
       this.#waiting = [...waiting, ...this.#waiting];
       throw toRecordError(error, this.folder);
@@ -284,6 +283,11 @@ export class StateStore {
           finishedAt: date(row['finished_at']),
           outcome: text(row['outcome']),
         };
+  }
+
+  /** A full disk makes SQLite roll back by itself. */
+  #rollBack(): void {
+    if (this.#db.inTransaction) this.#db.exec('ROLLBACK');
   }
 
   #writeSoon(write: () => void): Promise<void> {
