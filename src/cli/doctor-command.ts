@@ -2,6 +2,7 @@ import { realpathSync } from 'node:fs';
 import { failure, STATES, type Finding, type State } from '../doctor/check.js';
 import { examine } from '../doctor/doctor.js';
 import { AgentError, messageOf } from '../lib/errors.js';
+import { stablePath } from '../update.js';
 import { EXIT } from './exit-codes.js';
 import type { Session } from './session.js';
 
@@ -35,7 +36,7 @@ async function findingsOf(
   const findings = await examine({
     ...{ config, location, accept, clock, log },
     env: process.env,
-    command: [process.execPath, realpathSync(process.argv[1] ?? '')],
+    command: [process.execPath, stablePath(realpathSync(process.argv[1] ?? ''))],
     signal: stop.signal,
     openRepository: (signal) => session.open(signal),
   });

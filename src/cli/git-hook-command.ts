@@ -28,7 +28,7 @@ export async function gitHookCommand(phase: string, open: () => Promise<Session>
     env: process.env,
   });
   if (revision === undefined) return EXIT.ok;
-  return reconcileCommand(session, { command: `hook git ${known}`, inTransaction: true, revision });
+  return reconcileCommand(session, { command: `hook git ${known}`, inTransaction: true, revision, input });
 }
 
 async function readStdin(): Promise<string> {

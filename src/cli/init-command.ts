@@ -1,5 +1,6 @@
 import { realpathSync } from 'node:fs';
 import { install } from '../hooks/install.js';
+import { stablePath } from '../update.js';
 import { EXIT } from './exit-codes.js';
 import type { Session } from './session.js';
 
@@ -8,7 +9,7 @@ export async function initCommand(
   { config, location, stop }: Session,
   options: { dryRun?: boolean },
 ): Promise<number> {
-  const program = realpathSync(process.argv[1] ?? '');
+  const program = stablePath(realpathSync(process.argv[1] ?? ''));
   const plan = await install({
     repository: location,
     command: [process.execPath, program],

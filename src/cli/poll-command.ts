@@ -3,12 +3,14 @@ import { runInNewContext } from 'node:vm';
 import { pull } from '../hooks/pull.js';
 import type { StateRepository } from '../hooks/repository.js';
 import { recover } from '../hooks/recover.js';
+import { AgentError } from '../lib/errors.js';
 import { Alarm, countFailures, poll, pollOnce, type Tick, type TickWork } from '../poll.js';
 import { acquireLock } from '../state/lock.js';
 import { StateStore } from '../state/store.js';
 import { EXIT } from './exit-codes.js';
 import { readHeartbeat, saveHeartbeat } from './heartbeat.js';
 import { runOnce, type RunReport } from './run-once.js';
+import { hindranceOf, reexecute, updateProgram } from './self-update.js';
 import type { Session } from './session.js';
 import { summarise } from './summary.js';
 
@@ -35,12 +37,14 @@ export async function pollCommand(session: Session, { once }: { once: boolean })
     log.debug('poll ended', { outcome: tick.outcome, failures, message });
     withStore((store) => saveHeartbeat(store, { tick, failures, message, now: clock.now() }));
   };
-  const work = tickWork(session, once);
+  const program = new OwnProgram(session);
+  const work = tickWork(session, program, once);
 
   if (once) {
-    const tick = await pollOnce(work, stop.signal);
-    noteTick(tick, countFailures(tick, failuresBefore));
+    const tick = await pollOnce(work, program.signal);
     const stopped = stop.exitCode();
+    if (stopped === undefined && program.next !== undefined) return reexecute(program.next);
+    noteTick(tick, countFailures(tick, failuresBefore));
     if (stopped !== undefined) return stopped;
     if (tick.error !== undefined) throw tick.error;
     return tick.report?.results.some((job) => job.state === 'failed') ? EXIT.failed : EXIT.ok;
@@ -70,8 +74,12 @@ export async function pollCommand(session: Session, { once }: { once: boolean })
     random: Math.random,
     alarm,
     log,
-    signal: stop.signal,
+    signal: program.signal,
   });
+  if (program.next !== undefined && !stop.signal.aborted) {
+    log.info('daemon goes on with the new version');
+    return reexecute(program.next);
+  }
   log.info('daemon ended');
   return EXIT.ok;
 }
@@ -85,11 +93,46 @@ function garbageCollector(): () => void {
   return runInNewContext('gc') as () => void;
 }
 
-function tickWork(session: Session, once: boolean): TickWork {
+/** The daemon's own program: a new version ends the present one, whose place it takes. */
+class OwnProgram {
+  readonly #session: Session;
+  readonly #end = new AbortController();
+  /** The program to go on with. */
+  next: string | undefined;
+  /** Why the last tick could not update it. */
+  hindrance: string | undefined;
+  #isWarned = false;
+
+  constructor(session: Session) {
+    this.#session = session;
+    const { signal } = session.stop;
+    signal.addEventListener('abort', () => this.#end.abort(signal.reason), { once: true });
+  }
+
+  /** Aborted when this process has to end, also by a new version. */
+  get signal(): AbortSignal {
+    return this.#end.signal;
+  }
+
+  /** Throws when there is a new version. */
+  async update(): Promise<void> {
+    if (this.#isWarned) return;
+    const result = await updateProgram(this.#session);
+    this.hindrance = hindranceOf(result);
+    this.#isWarned = result.outcome === 'not-a-checkout';
+    if (result.outcome !== 'switched') return;
+    this.next = result.cli;
+    this.#end.abort(new AgentError('cancelled', 'a new version takes over', { retry: 'transient' }));
+    this.signal.throwIfAborted();
+  }
+}
+
+function tickWork(session: Session, program: OwnProgram, once: boolean): TickWork {
   const { config, log, redactor, clock, location } = session;
   let isTrusted = false;
   return {
     pull: async (signal) => {
+      await program.update();
       const repository = await session.open(signal);
       try {
         // The settings name the ssh command that is about to run.
@@ -127,7 +170,7 @@ function tickWork(session: Session, once: boolean): TickWork {
         accept: session.accept,
         openRepository: (own) => session.open(own),
         onlyDue: true,
-        hindrance: pullError?.message,
+        hindrance: [program.hindrance ?? [], pullError?.message ?? []].flat().join('\n') || undefined,
       });
       tell(session, report, once);
       return report;

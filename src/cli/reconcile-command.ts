@@ -13,26 +13,33 @@ export interface ReconcileOptions {
   readonly prune?: boolean;
   readonly waitMs?: number;
   readonly json?: boolean;
+  /** What was read from stdin. */
+  readonly input?: string;
 }
 
 /** Reconciles once, prints the summary, and answers the exit code. Hook and `sync` are this one path. */
 export async function reconcileCommand(session: Session, options: ReconcileOptions): Promise<number> {
   const { config, log, redactor, clock, stop } = session;
-  const attempt = runOnce({
-    command: options.command,
-    config,
-    log,
-    redactor,
-    clock,
-    signal: stop.signal,
-    accept: session.accept,
-    openRepository: (signal) => session.open(signal, options.revision),
-    prune: options.prune ?? false,
-    waitMs: options.waitMs ?? 0,
-  });
   let report;
   try {
-    report = await attempt;
+    const before =
+      config.codeBranch === undefined
+        ? undefined
+        : await (await import('./self-update.js')).updateFirst(session, options.input);
+    if (before?.type === 'end') return before.exitCode;
+    report = await runOnce({
+      command: options.command,
+      config,
+      log,
+      redactor,
+      clock,
+      signal: stop.signal,
+      accept: session.accept,
+      openRepository: (signal) => session.open(signal, options.revision),
+      prune: options.prune ?? false,
+      waitMs: options.waitMs ?? 0,
+      hindrance: before?.hindrance,
+    });
   } catch (error) {
     const code = stop.exitCode();
     if (code === undefined || toAgentError(error).reason !== 'cancelled') throw error;

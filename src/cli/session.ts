@@ -27,6 +27,8 @@ export interface Session {
   readonly location: RepositoryLocation;
   /** Refuses a revision that tracks the environment file. */
   readonly accept: (entries: readonly ManifestEntry[]) => void;
+  /** The environment file that is in use. */
+  readonly envFile: string | undefined;
   readonly log: Logger;
   readonly redactor: Redactor;
   readonly clock: Clock;
@@ -81,6 +83,7 @@ export async function openSession(options: GlobalOptions): Promise<Session> {
     config,
     location: repository,
     accept: await environmentGuard(repository.root, environment.envFile, environment.forChildren),
+    envFile: environment.envFile,
     log,
     redactor,
     clock: systemClock,

@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { constants } from 'node:os';
 import { StringDecoder } from 'node:string_decoder';
 import { AgentError, isErrno } from './errors.js';
 
@@ -160,6 +161,39 @@ export function start(file: string, args: readonly string[], options: RunOptions
       await exited.finally(() => timers.forEach((timer) => clearTimeout(timer)));
     },
   };
+}
+
+/** Given to whoever runs in our place. */
+const HANDED_ON = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR1'] as const;
+
+/**
+ * Runs a program in place of this process: on our input (unless one is given) and output, in our process group, with the
+ * signals that we get. Ends with this process, also when that is killed. Answers its exit code; 128 + n when signal n ended it.
+ */
+export async function runInPlace(
+  file: string,
+  args: readonly string[],
+  { env, input }: Pick<RunOptions, 'env'> & { readonly input?: string | undefined },
+): Promise<number> {
+  const { execa } = await import('execa');
+  const child = execa('setpriv', ['--pdeathsig', 'TERM', '--', file, ...args], {
+    env: env ?? {},
+    reject: false,
+    stdout: 'inherit',
+    stderr: 'inherit',
+    ...(input === undefined ? { stdin: 'inherit' } : { input }),
+  });
+  const handOn = (signal: NodeJS.Signals): void => void child.kill(signal);
+  for (const signal of HANDED_ON) process.on(signal, handOn);
+  const result = await child;
+  for (const signal of HANDED_ON) process.off(signal, handOn);
+  if (result.exitCode !== undefined) return result.exitCode;
+  if (result.signal !== undefined) return 128 + constants.signals[result.signal];
+  throw new AgentError('command-failed', `${file} could not be started`, {
+    retry: 'final',
+    hint: 'Install util-linux, for setpriv.',
+    cause: result.cause,
+  });
 }
 
 /** Sends a signal to a process group; a group that is gone is no error. */
