@@ -1,9 +1,10 @@
-import { cp, readlink, symlink, writeFile } from 'node:fs/promises';
+import { cp, readlink, writeFile } from 'node:fs/promises';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { until } from './support/daemon.js';
+import { installedProgram } from './support/installed.js';
 import { workspaceFiles } from './support/master.js';
 import { commitAll, must, type CommandOutcome } from './support/repository.js';
 import { makeRig, type Rig } from './support/rig.js';
@@ -159,11 +160,8 @@ for (const vcs of ['hg', 'git'] as const)
     });
 
     it('says once that it is not updated where it is no checkout', async () => {
-      const folder = await tempDir('installed');
-      for (const name of ['dist', 'package.json'])
-        await cp(join(ROOT, name), join(folder, name), { recursive: true });
-      await symlink(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
-      const found = await rig.exec(process.execPath, join(folder, 'dist/cli.js'), 'sync');
+      const { cli: installed } = await installedProgram();
+      const found = await rig.exec(process.execPath, installed, 'sync');
       expect(found.code, found.stderr).to.equal(0);
       expect(found.stderr.split('not run from a git checkout')).to.have.length(2);
     });
