@@ -1,51 +1,24 @@
-import { readFileSync } from 'node:fs';
-import { chmod, mkdir, readdir, readFile, utimes, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { acquireLock } from '../src/state/lock.js';
 import { isRunning, until } from './support/daemon.js';
 import { featureFiles, workspaceFiles } from './support/master.js';
-import type { CommandOutcome } from './support/repository.js';
+import { startPolling, usage, type PollingDaemon } from './support/polling.js';
 import { makeRig, type Rig } from './support/rig.js';
-import { diesWithUs, tempDir } from './support/temp.js';
+import { tempDir } from './support/temp.js';
 
-const CLI = fileURLToPath(new URL('../dist/cli.js', import.meta.url));
-
-interface RunningDaemon {
-  readonly pid: number;
-  readonly ended: Promise<CommandOutcome>;
-  log(): string;
-  /** How many ticks have ended. */
-  ticks(): number;
-}
-
-const daemons: RunningDaemon[] = [];
+const daemons: PollingDaemon[] = [];
 
 /** `slave-sync poll` in the slave's clone, to the end of the test. */
-async function startDaemon(rig: Rig): Promise<RunningDaemon> {
-  const folder = await tempDir('daemon');
-  const [pidFile, logFile] = [join(folder, 'pid'), join(folder, 'log')];
-  await Promise.all([writeFile(pidFile, ''), writeFile(logFile, '')]);
-  const script = `echo $$ >'${pidFile}'; exec "$@" >'${logFile}' 2>&1`;
-  // A small young generation: what a tick leaves is collected soon, and memory shows what is kept.
-  const node = [process.execPath, '--max-semi-space-size=1', CLI];
-  const shell = ['sh', '-c', script, 'sh', ...node, 'poll'];
-  const ended = rig.exec('setpriv', ...diesWithUs('TERM'), ...shell);
-  const log = (): string => readFileSync(logFile, 'utf8');
-  expect(await until(() => log().includes('daemon started'), 20_000), log()).to.be.true;
-  const ticks = (): number => log().split('poll ended').length - 1;
-  const daemon = { pid: Number(await readFile(pidFile, 'utf8')), ended, log, ticks };
+async function startDaemon(rig: Rig): Promise<PollingDaemon> {
+  const daemon = await startPolling(rig);
   daemons.push(daemon);
   return daemon;
 }
 
-async function ticksReach(daemon: RunningDaemon, count: number): Promise<void> {
-  expect(await until(() => daemon.ticks() >= count, 30_000), daemon.log()).to.be.true;
-}
-
-async function stop(daemon: RunningDaemon): Promise<{ code: number; ms: number }> {
+async function stop(daemon: PollingDaemon): Promise<{ code: number; ms: number }> {
   const started = performance.now();
   process.kill(daemon.pid, 'SIGTERM');
   const { code } = await daemon.ended;
@@ -72,13 +45,6 @@ async function makeStuck(rig: Rig): Promise<void> {
 async function setSource(rig: Rig, url: string): Promise<void> {
   if (rig.vcs === 'hg') await rig.exec('sed', '-i', `s|^default = .*|default = ${url}|`, '.hg/hgrc');
   else await rig.exec('git', 'remote', 'set-url', 'origin', url);
-}
-
-/** Open files and anonymous memory, in KiB, of a process. */
-async function usage(pid: number): Promise<{ files: number; memory: number }> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8');
-  const files = await readdir(`/proc/${pid}/fd`);
-  return { files: files.length, memory: Number(/^RssAnon:\s+(\d+)/m.exec(status)?.[1]) };
 }
 
 for (const vcs of ['hg', 'git'] as const)
@@ -191,11 +157,11 @@ for (const vcs of ['hg', 'git'] as const)
 
     it('applies what comes when SIGUSR1 wakes it, and ends with 0 at TERM', async () => {
       const daemon = await startDaemon(rig);
-      await ticksReach(daemon, 1);
+      await daemon.reach(1);
       await rig.commit(workspaceFiles('city'));
       process.kill(daemon.pid, 'SIGUSR1');
       // One that brings it, and one at once after it that finds nothing more.
-      await ticksReach(daemon, 3);
+      await daemon.reach(3);
       expect(await schemas(rig)).to.include('city_data');
       const { code, ms } = await stop(daemon);
       expect([code, daemon.log()]).to.deep.include(0);
@@ -232,7 +198,7 @@ for (const vcs of ['hg', 'git'] as const)
       const warmUp = 12;
       const samples: { files: number; memory: number }[] = [];
       for (let n = 1; n <= 36; n += 1) {
-        await ticksReach(daemon, n);
+        await daemon.reach(n);
         if (n % warmUp === 0) {
           await delay(500);
           samples.push(await usage(daemon.pid));

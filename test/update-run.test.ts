@@ -7,8 +7,9 @@ import { until } from './support/daemon.js';
 import { installedProgram } from './support/installed.js';
 import { workspaceFiles } from './support/master.js';
 import { commitAll, must, type CommandOutcome } from './support/repository.js';
+import { startPolling } from './support/polling.js';
 import { makeRig, type Rig } from './support/rig.js';
-import { diesWithUs, tempDir } from './support/temp.js';
+import { tempDir } from './support/temp.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
@@ -126,37 +127,30 @@ for (const vcs of ['hg', 'git'] as const)
     });
 
     it('the daemon goes on as the new version, again and again, in two processes at most', async () => {
-      const folder = await tempDir('daemon');
-      const [pidFile, logFile] = [join(folder, 'pid'), join(folder, 'log')];
-      await Promise.all([writeFile(pidFile, ''), writeFile(logFile, '')]);
-      const script = `echo $$ >'${pidFile}'; exec "$@" >'${logFile}' 2>&1`;
-      const shell = ['sh', '-c', script, 'sh', process.execPath, cli, 'poll'];
-      const ended = rig.exec('setpriv', ...diesWithUs('TERM'), ...shell);
-      const log = (): string => readFileSync(logFile, 'utf8');
-      const polls = (): number => log().split('poll ended').length - 1;
-      const pid = (): number => Number(readFileSync(pidFile, 'utf8'));
+      const daemon = await startPolling(rig, cli);
+      const { pid } = daemon;
       try {
-        expect(await until(() => polls() >= 1, 30_000), log()).to.be.true;
+        await daemon.reach(1);
         for (const next of ['1.6.0', '1.7.0']) {
           await writeVersion(upstream, next);
           await rig.commit(workspaceFiles(`v${next.replaceAll('.', '')}`));
-          process.kill(pid(), 'SIGUSR1');
+          process.kill(pid, 'SIGUSR1');
           const codeVersion = `${next} (uat)`;
           const isNew = async (): Promise<boolean> => (await reported()).code_version === codeVersion;
-          expect(await until(isNew, 30_000), log()).to.be.true;
+          expect(await until(isNew, 30_000), daemon.log()).to.be.true;
           // The sleep has to have begun: it is what SIGUSR1 ends.
-          const before = polls();
-          await until(() => polls() > before, 2_000);
+          const before = daemon.ticks();
+          await until(() => daemon.ticks() > before, 2_000);
         }
-        const children = await rig.exec('pgrep', '-P', String(pid()));
+        const children = await rig.exec('pgrep', '-P', String(pid));
         expect(children.stdout.trim().split('\n')).to.have.length(1);
         const grandchildren = await rig.exec('pgrep', '-P', children.stdout.trim());
         expect(grandchildren.stdout).to.equal('');
       } finally {
-        process.kill(pid(), 'SIGTERM');
+        process.kill(pid, 'SIGTERM');
       }
-      expect([(await ended).code, log()]).to.deep.include(0);
-      expect(log()).to.include('daemon goes on with the new version');
+      expect([(await daemon.ended).code, daemon.log()]).to.deep.include(0);
+      expect(daemon.log()).to.include('daemon goes on with the new version');
     });
 
     it('says once that it is not updated where it is no checkout', async () => {
