@@ -7,13 +7,21 @@ import { z } from 'zod';
 
 const CONTROL = /\p{Cc}/u;
 
+/**
+ * GeoServer's firewall refuses these in an address, encoded or not; a colon stands between a workspace and a name, so that one
+ * more would make it the name of another workspace.
+ */
+// prettier-ignore
+const UNADDRESSABLE = /[/\\%;:\u2028\u2029]/;
+
 /** Why this can be no name of a layer, a workspace, a schema or a style; undefined when it can. */
 export function nameProblem(name: string): string | undefined {
   if (name === '') return 'is empty';
   if (Buffer.byteLength(name) > 63) return 'is longer than 63 bytes, which PostgreSQL would cut';
   if (CONTROL.test(name)) return 'has a control character';
   if (!name.isWellFormed()) return 'is no valid Unicode';
-  if (/[/\\%]/.test(name)) return 'has a "/", "\\" or "%", which no GeoServer address can hold';
+  const bad = UNADDRESSABLE.exec(name)?.[0];
+  if (bad !== undefined) return `has a ${JSON.stringify(bad)}, which no address of GeoServer can hold`;
   if (name.startsWith('-')) return 'starts with "-"';
   if (name === '.' || name.includes('..')) return 'is or has ".."';
   if (name.trim() !== name) return 'starts or ends with a space';
@@ -23,8 +31,19 @@ export function nameProblem(name: string): string | undefined {
 export const name = z.string().superRefine((value, context) => {
   const problem = nameProblem(value);
   if (problem !== undefined)
-    context.addIssue({ code: 'custom', message: `${JSON.stringify(value)} ${problem}` });
+    context.addIssue({ code: 'custom', message: `${JSON.stringify(value.slice(0, 100))} ${problem}` });
 });
+
+/** GeoServer takes `default` in an address for whichever workspace is the default one. */
+export const workspaceName = name.refine(
+  (value) => value !== 'default',
+  '"default" stands for another workspace in the addresses of GeoServer',
+);
+
+/** SQL and what goes into it: no NUL and no half characters, which PostgreSQL cannot take. */
+export const sql = z
+  .string()
+  .refine((value) => value.isWellFormed() && !value.includes('\0'), 'has a NUL or is no valid Unicode');
 
 /** Free text for people: no NUL, which neither PostgreSQL nor XML can hold. */
 export const text = z
@@ -91,7 +110,7 @@ const owsResources = z.array(z.unknown()).transform((list) =>
 
 /** Keys every layer of every kind has. */
 export const layer = {
-  workspace: name,
+  workspace: workspaceName,
   name,
   title: text.optional(),
   abstract: text.optional(),

@@ -4,6 +4,7 @@ import type { FileReference } from './job.js';
 import type { ActionDefinition, Spec } from './kind.js';
 import type { Location } from './locate.js';
 import { fileReference } from './fields.js';
+import { parseJson } from './json.js';
 
 /** A task file as read, before its meta file is merged into it. */
 export interface TaskFile {
@@ -29,7 +30,7 @@ export function parseTaskFile(path: string, bytes: Uint8Array, location: Locatio
   const action = content['action'] ?? location.defaultAction;
   if (typeof action !== 'string' || !Object.hasOwn(location.kind.actions, action)) {
     const known = Object.keys(location.kind.actions).join(', ');
-    throw invalid(path, `has the unknown action ${JSON.stringify(action)} (known here: ${known})`);
+    throw invalid(path, `has the unknown action ${shortened(action)} (known here: ${known})`);
   }
   return { path, location, action, content, contentHash, meta: metaOf(path, content) };
 }
@@ -40,7 +41,9 @@ export function checkSpec(path: string, merged: Spec, action: ActionDefinition):
   if (result.success) return result.data;
   const problems = result.error.issues.map((issue) => {
     const missing = issue.code === 'invalid_type' && issue.message.endsWith('received undefined');
-    return `${issue.path.join('.') || 'the file'}: ${missing ? 'is missing' : issue.message}`;
+    // Of a key that is no name, the reason lies inside.
+    const reason = issue.code === 'invalid_key' ? (issue.issues[0]?.message ?? issue.message) : issue.message;
+    return `${issue.path.join('.').slice(0, 200) || 'the file'}: ${missing ? 'is missing' : reason}`;
   });
   throw invalid(path, problems.slice(0, 10).join('; '));
 }
@@ -64,13 +67,18 @@ function metaOf(path: string, content: Spec): FileReference | undefined {
 function parseObject(path: string, source: string): Spec {
   let value: unknown;
   try {
-    value = JSON.parse(source, (key, inner: unknown) => (key === '__proto__' ? undefined : inner));
+    value = parseJson(source);
   } catch (error) {
     throw invalid(path, `is no valid JSON: ${error instanceof Error ? error.message : String(error)}`);
   }
   if (value === null || typeof value !== 'object' || Array.isArray(value))
     throw invalid(path, 'holds no JSON object');
   return value as Spec;
+}
+
+/** A value of the file, for a message. */
+function shortened(value: unknown): string {
+  return JSON.stringify(value).slice(0, 200);
 }
 
 function decode(path: string, bytes: Uint8Array): string {

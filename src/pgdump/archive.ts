@@ -10,6 +10,8 @@ export interface ArchiveEntry {
   readonly tag: string;
   /** The SQL that makes the object. */
   readonly definition: string;
+  /** The SQL before its rows; empty for what has none. */
+  readonly copyStatement: string;
   readonly hasData: boolean;
 }
 
@@ -83,7 +85,7 @@ function readEntry(reader: Reader, minor: number, format: ArchiveFormat): Archiv
   reader.int(); // section
   const definition = reader.text() ?? '';
   reader.text(); // DROP statement
-  reader.text(); // COPY statement
+  const copyStatement = reader.text() ?? '';
   const schema = reader.text() ?? '';
   reader.text(); // tablespace
   if (minor >= 14) reader.text(); // access method
@@ -96,7 +98,7 @@ function readEntry(reader: Reader, minor: number, format: ArchiveFormat): Archiv
   else reader.text(); // name of the member with the data
   if (dumpId <= 0 || !/^[A-Z ]+$/.test(kind))
     throw damaged(`entry ${dumpId} of kind ${JSON.stringify(kind)}`);
-  return { dumpId, kind, schema, tag, definition, hasData };
+  return { dumpId, kind, schema, tag, definition, copyStatement, hasData };
 }
 
 class Reader {

@@ -8,6 +8,7 @@ import {
   type ArchiveEntry,
   type ArchiveFormat,
 } from './archive.js';
+import { isOrdinary } from './ordinary.js';
 import { readTar } from './tar.js';
 
 export interface ForeignKey {
@@ -185,6 +186,12 @@ function checkTable(info: DumpInfo, expected: ExpectedTable): void {
     throw wrong(`holds the table ${table.schema}.${table.name}`, wanted);
   if (!table.hasData)
     throw wrong('holds the table without its rows (a partitioned table, or a schema-only dump)', wanted);
+  const strange = info.entries.find((entry) => !isOrdinary(entry, expected));
+  if (strange)
+    throw wrong(
+      `holds a statement that pg_dump does not write for the ${strange.kind} ${strange.tag}`,
+      wanted,
+    );
 }
 
 function wrong(what: string, wanted: string): AgentError {

@@ -55,7 +55,7 @@ export function decide(input: DecideInput): Decision {
   });
 
   const explicit = jobs.filter((job) => job.action === 'remove');
-  const superseded = explicit.filter((job) => published.get(job.identity) === job.kind);
+  const superseded = explicit.filter((job) => isOfAnother(job, published, input));
   return {
     jobs: [
       ...jobs.filter((job) => !superseded.includes(job)).map((job) => fromRecord(job, input)),
@@ -132,6 +132,22 @@ function publishedBefore({ difference, files, verdicts, kinds: allKinds }: Decid
     kinds.set(file.identity, file.kind);
   }
   return { paths, kinds };
+}
+
+/**
+ * Whether a file that says "remove" names what another one publishes, or something that is published under another name. A
+ * layer that changes its kind is removed as what the record says it was.
+ */
+function isOfAnother(
+  job: Job,
+  published: ReadonlyMap<string, string>,
+  { publications, kinds }: DecideInput,
+): boolean {
+  if (published.get(job.identity) === job.kind) return true;
+  if (publications.some((p) => p.identity === job.identity && p.kind === job.kind)) return false;
+  if (published.has(job.identity)) return true;
+  const wanted = claimsOf(job, kinds);
+  return publications.some((p) => claimsOf(p, kinds).some((claim) => wanted.includes(claim)));
 }
 
 /** A task file that says "remove" knows less than the record: where the record knows the thing, it decides. */

@@ -60,7 +60,9 @@ export class Ledger {
     const removing = new Set(decision.jobs.filter((job) => job.action === 'remove').map((job) => job.path));
     store.transaction(() => {
       for (const file of this.#renewed) this.#save(file, {});
-      for (const verdict of verdicts) this.#writeVerdict(verdict);
+      // What another file publishes is not this one's to remove when it goes.
+      const refused = new Set(decision.conflicts.map((conflict) => conflict.job));
+      for (const verdict of verdicts) this.#writeVerdict(verdict, refused);
       for (const file of forgotten) if (!removing.has(file.path)) store.deleteFile(file.path);
       for (const p of decision.handedOver) store.deletePublication(p.path, p.identity);
       for (const p of decision.unmanaged) {
@@ -122,7 +124,7 @@ export class Ledger {
     return job.action === 'remove' && file.action !== 'remove' && this.#blobs.has(job.path);
   }
 
-  #writeVerdict(verdict: Verdict): void {
+  #writeVerdict(verdict: Verdict, refused: ReadonlySet<Job>): void {
     const { store } = this.#context;
     const path = verdict.type === 'rejected' ? verdict.path : verdict.file.path;
     const base = this.#blank(path, verdict);
@@ -142,7 +144,7 @@ export class Ledger {
         const spec = withoutSecrets(merged, kind);
         this.#save({ ...base, identity: job.identity, name: job.name, spec }, { state: 'pending' });
         store.deleteOtherActions(path, job.action);
-        if (job.action === 'publish' && kind.removable)
+        if (job.action === 'publish' && kind.removable && !refused.has(job))
           store.savePublication({
             path,
             generation: job.generation ?? '',

@@ -22,7 +22,7 @@ async function look(server: GeoServer, { config, desired, signal }: Surroundings
     const version = await server.version(signal);
     const stores = workspacesOf(desired).map((workspace) => ({
       workspace,
-      name: config.dataStoreName.replaceAll('{}', workspace),
+      name: config.dataStoreName.replaceAll('{}', () => workspace),
     }));
     const [gridSets, defects] = await Promise.all([
       server.gridSetNames(signal),

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { fileReference, layer, md5, name, styles } from '../fields.js';
+import { fileReference, layer, md5, name, sql, styles } from '../fields.js';
 import { defineKind, type Spec } from '../kind.js';
 import { styleClaims } from '../style-names.js';
 
@@ -9,11 +9,11 @@ const common = {
   data_schema: name.optional(),
   outdated_schema: name.optional(),
   sync_postgres_data: z.boolean().default(true),
-  spatial_column: z.string().nullish(),
-  spatial_type: z.string().nullish(),
+  spatial_column: sql.nullish(),
+  spatial_type: sql.nullish(),
   styles: styles.default({}),
   default_style: name.nullish(),
-  viewsql: z.string().nullish(),
+  viewsql: sql.nullish(),
   job_id: z.union([z.number(), z.string()]).nullish(),
   job_batch_id: z.union([z.number(), z.string()]).nullish(),
 };
@@ -95,7 +95,7 @@ export default defineKind({
     },
   },
   identityOf: (spec) => `layer:${String(spec['workspace'])}:${String(spec['name'])}`,
-  claimsOf: styleClaims,
+  claimsOf: (spec) => [...styleClaims(spec), ...relationsOf(spec)],
   nameOf: (spec) => String(spec['name']),
   removable: true,
   overlay: {
@@ -104,3 +104,11 @@ export default defineKind({
     keep: ['action', 'data', 'dump_path', 'data_md5', 'job_id', 'job_batch_id', 'publish_time'],
   },
 });
+
+/** The table and the access view that it fills: no two files may share one. */
+function relationsOf(spec: Spec): string[] {
+  const { sync_postgres_data, schema, data_schema, name: table } = spec;
+  if (sync_postgres_data === false || typeof schema !== 'string' || typeof data_schema !== 'string')
+    return [];
+  return [schema, data_schema].map((place) => `relation:${JSON.stringify([place, table])}`);
+}

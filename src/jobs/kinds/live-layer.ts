@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { layer, name, styles } from '../fields.js';
+import { layer, name, sql, styles } from '../fields.js';
 import { defineKind, type Spec } from '../kind.js';
 import { styleClaims } from '../style-names.js';
 
@@ -8,9 +8,9 @@ const common = {
   datastore: name.optional(),
   schema: name.nullish(),
   table: name.nullish(),
-  viewsql: z.string().nullish(),
-  spatial_column: z.string().nullish(),
-  spatial_type: z.string().nullish(),
+  viewsql: sql.nullish(),
+  spatial_column: sql.nullish(),
+  spatial_type: sql.nullish(),
   styles: styles.default({}),
   default_style: name.nullish(),
 };

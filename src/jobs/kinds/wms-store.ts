@@ -1,12 +1,14 @@
 import { z } from 'zod';
-import { name, settings } from '../fields.js';
+import { name, settings, workspaceName } from '../fields.js';
 import { defineKind } from '../kind.js';
 
-const remove = { workspace: name, name, sync_geoserver_data: z.boolean().default(true) };
+const remove = { workspace: workspaceName, name, sync_geoserver_data: z.boolean().default(true) };
 
 const publish = z.object({
   ...remove,
-  capability_url: z.url({ protocol: /^https?$/, error: 'is no http or https address' }),
+  capability_url: z
+    .url({ protocol: /^https?$/, error: 'is no http or https address' })
+    .regex(/^[^\p{Cc}\s]+$/u, 'is no http or https address'),
   username: z.string().nullish(),
   password: z.string().nullish(),
   geoserver_setting: settings.default({}),

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { authLevel, name } from '../fields.js';
+import { authLevel, name, workspaceName } from '../fields.js';
 import { defineKind } from '../kind.js';
 
 /** A workspace: three schemas with their reader role in PostgreSQL, a workspace with its namespace in GeoServer. */
@@ -13,7 +13,11 @@ const publish = z
     sync_postgres_data: z.boolean().default(true),
     sync_geoserver_data: z.boolean().default(true),
   })
-  .transform((spec) => ({ ...spec, workspace: spec.workspace ?? spec.schema }));
+  .transform((spec) => ({ ...spec, workspace: spec.workspace ?? spec.schema }))
+  .refine(({ workspace }) => workspaceName.safeParse(workspace).success, {
+    path: ['workspace'],
+    message: '"default" stands for another workspace in the addresses of GeoServer',
+  });
 
 export default defineKind({
   name: 'workspace',
@@ -29,5 +33,6 @@ export default defineKind({
   },
   identityOf: (spec) => `workspace:${String(spec['workspace'])}`,
   nameOf: (spec) => String(spec['workspace']),
+  claimsOf: (spec) => ['schema', 'data_schema'].map((key) => `schema:${String(spec[key])}`),
   removable: false,
 });

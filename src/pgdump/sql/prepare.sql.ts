@@ -10,6 +10,7 @@
  *   yes                  | yes                | data              | left by another agent          | drop outdated, as steady
  *   yes                  | -                  | -                 | first publication, not swapped | staged? swap : drop, restore
  *                        |                    |                   | ... or the view was dropped    | set aside, restore
+ *                        |                    |                   | ... or nothing of ours is known | refuse, touch nothing
  *   yes                  | yes                | -                 | the view was dropped           | staged? swap : drop, restore
  *   -                    | yes                | -                 | the view was dropped           | restore
  *   any                  | any                | anything else     | a name collision               | refuse, touch nothing
@@ -39,6 +40,12 @@ BEGIN
   IF taken IS NULL AND view_oid IS NOT NULL AND NOT borg_slave.reads(view_oid, new_table)
      AND NOT borg_slave.reads(view_oid, old_table) THEN
     taken := format('the view %s exists and does not read this table', borg_slave.qualified_name(view_oid));
+  END IF;
+  -- A copy that a crash left behind has an entry, which is written before any restore.
+  IF taken IS NULL AND view_oid IS NULL AND coalesce(new_table, old_table) IS NOT NULL
+     AND NOT EXISTS (SELECT FROM borg_slave.layer l WHERE l.data_schema = $2 AND l.table_name = $4) THEN
+    taken := format('%s exists and was not published by this slave',
+                    borg_slave.qualified_name(coalesce(new_table, old_table)));
   END IF;
   IF taken IS NOT NULL THEN
     RAISE EXCEPTION '%', taken USING ERRCODE = 'SS001';

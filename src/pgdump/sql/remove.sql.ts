@@ -22,6 +22,10 @@ BEGIN
   SELECT oid INTO new_table FROM pg_class WHERE oid = new_table AND relkind = 'r';
   SELECT oid INTO set_aside FROM pg_class
    WHERE oid = set_aside AND relkind = 'r' AND NOT borg_slave.is_of_another($2, set_aside);
+  -- A table of somebody else's, which a refused task file named: ours have an entry, or (of earlier agents) their view.
+  IF NOT own_view AND NOT EXISTS (SELECT FROM borg_slave.layer l WHERE l.data_schema = $2 AND l.table_name = $4) THEN
+    RETURN NULL;
+  END IF;
   IF new_table IS NULL AND set_aside IS NULL THEN
     DELETE FROM borg_slave.layer l WHERE l.data_schema = $2 AND l.table_name = $4;
     RETURN NULL;

@@ -1,4 +1,5 @@
 import type { Job } from '../../jobs/job.js';
+import { AgentError } from '../../lib/errors.js';
 import { Secret } from '../../lib/secret.js';
 import { storeToken, storeUserToken, isPublished, isRemoved } from '../layer.js';
 import type { TaskSettings } from '../settings.js';
@@ -40,6 +41,7 @@ const updateLiveStore: TaskDefinition = {
   inputs: (job, settings) => [liveParameters(job, settings).parameters, settings.store.digest],
   settles: (job) => [storeToken(workspaceOf(job), nameOf(job))],
   async run(job, { geoserver, settings, signal }) {
+    refuseOwnStore(job, settings);
     const { password, parameters } = liveParameters(job, settings);
     const change = await geoserver.ensurePostgisStore(
       { workspace: workspaceOf(job), name: nameOf(job), parameters, password },
@@ -55,7 +57,8 @@ const removeLiveStore: TaskDefinition = {
   applies: isRemoved,
   object: (job) => `${workspaceOf(job)}:${nameOf(job)}`,
   waitsFor: (job) => [storeUserToken(workspaceOf(job))],
-  async run(job, { geoserver, signal }) {
+  async run(job, { geoserver, settings, signal }) {
+    if (isOwnStore(job, settings)) return undefined;
     return {
       output: await geoserver.removeDataStore({ workspace: workspaceOf(job), name: nameOf(job) }, signal),
     };
@@ -64,20 +67,34 @@ const removeLiveStore: TaskDefinition = {
 
 /** The name of the store that holds a workspace's features. */
 export function storeName(job: Job, settings: TaskSettings): string {
-  return settings.dataStoreName.replaceAll('{}', workspaceOf(job));
+  return settings.dataStoreName.replaceAll('{}', () => workspaceOf(job));
+}
+
+/** Whether a store that a task file names is the one through which the workspace's features are read. */
+export function isOwnStore(job: Job, settings: TaskSettings): boolean {
+  return nameOf(job) === storeName(job, settings);
+}
+
+/** A store of this name would take the features' connection away: final AgentError 'conflict'. */
+export function refuseOwnStore(job: Job, settings: TaskSettings): void {
+  if (!isOwnStore(job, settings)) return;
+  throw new AgentError('conflict', `the store ${workspaceOf(job)}:${nameOf(job)} belongs to the features`, {
+    retry: 'final',
+    hint: 'Give it another name on the master.',
+  });
 }
 
 function ownParameters(job: Job, settings: TaskSettings): Record<string, string> {
   const { schema } = job.spec;
   return connectionParameters(
     { ...settings.store, ...(typeof schema === 'string' ? { schema } : {}) },
-    settings.workspaceNamespace.replaceAll('{}', workspaceOf(job)),
+    settings.workspaceNamespace.replaceAll('{}', () => workspaceOf(job)),
   );
 }
 
 /** The defaults, each overridden by the job's key of its name, then by `geoserver_setting`; the workspace's URI stays. */
 function liveParameters(job: Job, settings: TaskSettings) {
-  const namespace = settings.workspaceNamespace.replaceAll('{}', workspaceOf(job));
+  const namespace = settings.workspaceNamespace.replaceAll('{}', () => workspaceOf(job));
   const defaults = connectionParameters(settings.store, namespace);
   const { passwd, ...overrides } = overridesIn(job.spec, defaults);
   const parameters = { ...defaults, ...overrides, namespace };

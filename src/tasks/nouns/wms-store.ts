@@ -2,6 +2,7 @@ import type { Job } from '../../jobs/job.js';
 import { Secret } from '../../lib/secret.js';
 import { isPublished, isRemoved, storeToken, storeUserToken } from '../layer.js';
 import type { TaskDefinition } from '../task.js';
+import { refuseOwnStore } from './data-store.js';
 
 interface WmsStoreSpec {
   readonly workspace: string;
@@ -21,7 +22,8 @@ const updateWmsStore: TaskDefinition = {
   applies: isPublished,
   object: storeNameOf,
   settles: (job) => [storeToken(storeOf(job).workspace, storeOf(job).name)],
-  async run(job, { geoserver, signal }) {
+  async run(job, { geoserver, settings, signal }) {
+    refuseOwnStore(job, settings);
     const { workspace, name, capability_url, username, password, geoserver_setting: setting } = storeOf(job);
     const change = await geoserver.ensureWmsStore(
       {

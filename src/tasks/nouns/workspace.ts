@@ -5,7 +5,7 @@ import type { TaskSettings } from '../settings.js';
 
 const workspaceOf = (job: Job): string => String(job.spec['workspace']);
 const uriOf = (job: Job, settings: TaskSettings): string =>
-  settings.workspaceNamespace.replaceAll('{}', workspaceOf(job));
+  settings.workspaceNamespace.replaceAll('{}', () => workspaceOf(job));
 
 /** GeoServer's workspace with its namespace. */
 const createWorkspace: TaskDefinition = {
