@@ -34,10 +34,13 @@ export function checkName(name: string, what: string): void {
     throw refused(`The ${what} "${name}" is ${bytes} bytes long; PostgreSQL allows ${MAX_NAME_BYTES}.`);
 }
 
+/** The system's, this program's own, and the one that everybody's tables lie in: no workspace is made of these. */
+const RESERVED_SCHEMAS = new Set(['information_schema', 'borg_slave', 'public']);
+
 /** Checks a schema's name: also refuses PostgreSQL's own schemas and that of this program's bookkeeping. */
 export function checkSchemaName(name: string, what: string): void {
   checkName(name, what);
-  if (name.startsWith('pg_') || name === 'information_schema' || name === 'borg_slave')
+  if (name.startsWith('pg_') || RESERVED_SCHEMAS.has(name))
     throw refused(`The ${what} "${name}" is reserved.`);
 }
 

@@ -8,8 +8,8 @@ import { ensureInstalled } from './sql/install.js';
 export interface SchemasRequest extends Omit<TableAddress, 'table'> {
   /** 0 and 1: the role `sso_access` may read the schema; 2: a role named like the schema; left out: nobody is granted anything. */
   readonly authLevel?: number | undefined;
-  /** Grants only where none of these roles may read the schema yet. */
-  readonly onlyWhenUnset?: boolean;
+  /** Grants only in a schema that this call makes: what lies in others is not ours to give away. */
+  readonly onlyWhenNew?: boolean;
 }
 
 /** Makes sure that PostGIS is there. Installing it takes a superuser (it is no trusted extension). */
@@ -60,29 +60,20 @@ export async function ensureSchemas(
     await ensureInstalled(session);
     return session.transaction(async () => {
       const created = await createSchemas(session, wanted);
-      const isSet = request.onlyWhenUnset === true && (await hasReader(session, request.schema));
-      if (authLevel === undefined || isSet) return created > 0 ? 'created' : 'unchanged';
+      const isLeft = request.onlyWhenNew === true && !created.includes(request.schema);
+      if (authLevel === undefined || isLeft) return created.length > 0 ? 'created' : 'unchanged';
       const { changes } = await session.one<{ changes: number }>(
         'SELECT borg_slave.ensure_roles($1, $2) AS changes',
         [request.schema, authLevel],
         { doing: `Granting the right to read schema ${request.schema}` },
       );
-      if (created > 0) return 'created';
+      if (created.length > 0) return 'created';
       return changes > 0 ? 'updated' : 'unchanged';
     });
   });
 }
 
-async function hasReader(session: Session, schema: string): Promise<boolean> {
-  const rows = await session.query(
-    `SELECT FROM pg_namespace n, aclexplode(n.nspacl) a JOIN pg_roles r ON r.oid = a.grantee
-      WHERE n.nspname = $1 AND a.privilege_type = 'USAGE' AND r.rolname IN ('sso_access', $1)`,
-    [schema],
-  );
-  return rows.length > 0;
-}
-
-async function createSchemas(session: Session, wanted: readonly string[]): Promise<number> {
+async function createSchemas(session: Session, wanted: readonly string[]): Promise<string[]> {
   const missing = async (): Promise<string[]> => {
     const there = await session.query<{ nspname: string }>(
       'SELECT nspname FROM pg_namespace WHERE nspname = ANY ($1)',
@@ -90,10 +81,10 @@ async function createSchemas(session: Session, wanted: readonly string[]): Promi
     );
     return wanted.filter((name) => !there.some((row) => row.nspname === name));
   };
-  if ((await missing()).length === 0) return 0;
+  if ((await missing()).length === 0) return [];
   await session.query(`SELECT pg_advisory_xact_lock(hashtextextended('borg schemas', 0))`);
   const names = await missing();
   for (const name of names)
     await session.query(`CREATE SCHEMA ${quoteName(name)}`, [], { doing: `Creating the schema ${name}` });
-  return names.length;
+  return names;
 }

@@ -13,6 +13,10 @@ const publish = z
     sync_postgres_data: z.boolean().default(true),
     sync_geoserver_data: z.boolean().default(true),
   })
+  .refine(({ workspace, schema }) => workspace === undefined || workspace === schema, {
+    path: ['workspace'],
+    message: 'is not the name of its schema: another workspace may be at home there',
+  })
   .transform((spec) => ({ ...spec, workspace: spec.workspace ?? spec.schema }))
   .refine(({ workspace }) => workspaceName.safeParse(workspace).success, {
     path: ['workspace'],

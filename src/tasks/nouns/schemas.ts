@@ -23,8 +23,8 @@ const createExtension: TaskDefinition = {
 };
 
 /**
- * The three schemas of a workspace. Where nobody may read them yet, the job's level decides who may; the last word has the
- * workspace's own task file.
+ * The three schemas of a workspace. In a new one the job's level decides who may read; the last word has the workspace's own
+ * task file.
  */
 const createSchemas: TaskDefinition = {
   type: 'create_schemas',
@@ -33,7 +33,7 @@ const createSchemas: TaskDefinition = {
   applies: hasTable,
   object: schemaNames,
   async run(job, { database, signal }) {
-    return { output: await database.ensureSchemas({ ...requestOf(job), onlyWhenUnset: true }, signal) };
+    return { output: await database.ensureSchemas({ ...requestOf(job), onlyWhenNew: true }, signal) };
   },
 };
 
