@@ -134,7 +134,7 @@ describe('pgdump/schemas', () => {
 
   it('refuses a reader role that would be somebody with power, reserved, or the agent itself', async () => {
     await slave.query(`CREATE ROLE ${ws}_boss CREATEDB`);
-    for (const schema of ['postgres', 'agent', 'public', 'none', `${ws}_boss`]) {
+    for (const schema of ['postgres', 'agent', 'none', `${ws}_boss`]) {
       const request = { schema, dataSchema: `${ws}_data`, outdatedSchema: `${ws}_out`, authLevel: 2 };
       expect(await failureOf(agent.ensureSchemas(request, never)), schema).to.include({
         reason: 'conflict',
@@ -143,6 +143,29 @@ describe('pgdump/schemas', () => {
     }
     expect(await slave.query(`SELECT FROM pg_namespace WHERE nspname = 'postgres'`)).to.deep.equal([]);
     await slave.query(`DROP ROLE ${ws}_boss`);
+  });
+
+  it("refuses schemas that are nobody's workspace", async () => {
+    for (const schema of ['public', 'information_schema', 'pg_catalog', 'borg_slave']) {
+      const request = { schema, dataSchema: `${ws}_data`, outdatedSchema: `${ws}_out`, authLevel: 1 };
+      expect(await failureOf(agent.ensureSchemas(request, never)), schema).to.include({
+        reason: 'invalid-task-file',
+        retry: 'final',
+      });
+    }
+  });
+
+  it('gives a schema that was there before no readers, where only new ones get any', async () => {
+    await slave.query(`CREATE SCHEMA ${ws}_theirs AUTHORIZATION agent`);
+    const request = {
+      ...{ schema: `${ws}_theirs`, dataSchema: `${ws}_data`, outdatedSchema: `${ws}_out` },
+      ...{ authLevel: 1, onlyWhenNew: true },
+    };
+    await agent.ensureSchemas(request, never);
+    const [row] = await slave.query(
+      `SELECT nspacl::text AS acl FROM pg_namespace WHERE nspname = '${ws}_theirs'`,
+    );
+    expect(row?.['acl'] ?? '').to.not.include('sso_access');
   });
 
   it('refuses a level that does not exist', async () => {

@@ -22,6 +22,8 @@ describe('pgdump: states found', () => {
   });
 
   const OLD = `(id int PRIMARY KEY, v text)`;
+  /** Written before any restore: what has one is this slave's. */
+  const entry = (t: string) => `INSERT INTO borg_slave.layer (data_schema, table_name) VALUES ('d', '${t}')`;
   const states: Record<string, (t: string) => string> = {
     'nothing at all': () => 'SELECT 1',
     'table and view of the original agent, without bookkeeping': (t) =>
@@ -32,10 +34,10 @@ describe('pgdump: states found', () => {
       `CREATE TABLE o.${t} ${OLD}; CREATE VIEW s.${t} AS SELECT * FROM o.${t}; CREATE TABLE d.${t} (wrong int)`,
     'the original agent died before it dropped the old table': (t) =>
       `CREATE TABLE o.${t} ${OLD}; CREATE TABLE d.${t} ${OLD}; CREATE VIEW s.${t} AS SELECT * FROM d.${t}`,
-    'a restored table that never got its view': (t) => `CREATE TABLE d.${t} (wrong int)`,
+    'a restored table that never got its view': (t) => `${entry(t)}; CREATE TABLE d.${t} (wrong int)`,
     'both tables, the view was dropped by hand': (t) =>
-      `CREATE TABLE o.${t} ${OLD}; CREATE TABLE d.${t} ${OLD}`,
-    'only the old table, the view was dropped by hand': (t) => `CREATE TABLE o.${t} ${OLD}`,
+      `${entry(t)}; CREATE TABLE o.${t} ${OLD}; CREATE TABLE d.${t} ${OLD}`,
+    'only the old table, the view was dropped by hand': (t) => `${entry(t)}; CREATE TABLE o.${t} ${OLD}`,
   };
   for (const [name, make] of Object.entries(states))
     it(name, async () => {
@@ -45,6 +47,15 @@ describe('pgdump: states found', () => {
       expect(await rig.slave.query(`SELECT * FROM s.${t}`)).to.deep.equal([{ id: 1, v: 'new' }]);
       expect(await rig.publish(t, file)).to.include({ change: 'unchanged' });
     });
+
+  it('refuses a table that this slave knows nothing of and no view of its shows, and leaves it as it is', async () => {
+    await rig.slave.query(`CREATE TABLE d.${t} (theirs int); INSERT INTO d.${t} VALUES (7)`);
+    const failure = await failureOf(rig.publish(t, file));
+    expect(failure).to.include({ retry: 'final' });
+    expect(failure.message).to.match(/was not published by this slave/);
+    expect(await rig.slave.query(`SELECT theirs FROM d.${t}`)).to.deep.equal([{ theirs: 7 }]);
+    await rig.slave.query(`DROP TABLE d.${t}`);
+  });
 
   it('a verified copy of this very dump is exchanged without a second restore, one of another dump is not', async () => {
     await rig.publish(t, file);
