@@ -159,7 +159,7 @@ describe('a slave with the least rights', function () {
     const log = join(home, 'modes');
     await writeFile(
       watcher,
-      `#!/bin/sh\nfor dir in "$TMPDIR"/slave-sync-ssh-*; do stat -c %a "$dir"; done >>${log}\nexec /usr/bin/env PATH="$OLDPATH" rsync "$@"\n`,
+      `#!/bin/sh\nfor dir in "$TMPDIR"/slave-sync-*-*; do stat -c %a "$dir"; done >>${log}\nexec /usr/bin/env PATH="$OLDPATH" rsync "$@"\n`,
     );
     await chmod(watcher, 0o755);
     await writeFile(log, '');
