@@ -86,12 +86,13 @@ export async function judge(input: JudgeInput): Promise<Verdict[]> {
 
 /**
  * Completes the keys of jobs that publish. Part of them is the publication's generation: after a removal everything is due
- * again, whatever was done before. And which of a job's parts are on this slave: a group is due again when a member comes or
- * goes.
+ * again, whatever was done before. And its parts: which of them are on this slave, and in which version, so that a group is due
+ * again when a member comes, goes, or changes.
  */
 export function withKeys(
   verdicts: readonly Verdict[],
   publications: readonly PublicationRecord[],
+  versionOf: (identity: string) => string,
   newGeneration: () => string,
 ): Verdict[] {
   const here = new Set(publications.map((publication) => publication.identity));
@@ -102,7 +103,7 @@ export function withKeys(
     const { job, file } = verdict;
     const { kind } = file.location;
     const generation = kind.removable ? (known.get(`${job.path} ${job.identity}`) ?? newGeneration()) : '';
-    const parts = kind.dependsOn?.(job.spec).map((part) => [part, here.has(part)]);
+    const parts = kind.dependsOn?.(job.spec).map((part) => [part, here.has(part), versionOf(part)]);
     const key = digest([job.key, generation, parts ?? null]);
     return { ...verdict, job: { ...job, generation, key } };
   });

@@ -9,11 +9,11 @@ import type { FileRecord, PublicationRecord } from '../state/records.js';
 import type { StateStore } from '../state/store.js';
 import type { Transfer } from '../transfer/transfer.js';
 import { compare, type Candidate, type DesiredFile } from './compare.js';
-import { claims } from './conflicts.js';
 import { decide } from './decide.js';
 import { judge, pathsToRead, withKeys, type SlaveFilter, type Verdict } from './judge.js';
 import { prunableParts, type SkippedParts } from './left-parts.js';
 import { Ledger } from './ledger.js';
+import { madeOf, versionsOf } from './versions.js';
 import { loadTasks } from './load-tasks.js';
 
 /** What decides which task files this slave takes. */
@@ -89,7 +89,9 @@ export async function survey(input: SurveyInput) {
   const dependents = findDependents(first, entries, publications, kinds, settings.channels);
   const seen = new Set(difference.candidates.map((candidate) => candidate.path));
   const second = await judgeAll(dependents.filter((candidate) => !seen.has(candidate.path)));
-  const verdicts = withKeys([...first, ...second], publications, randomUUID);
+  const judged = [...first, ...second];
+  const versions = versionsOf(judged, files, publications, kinds);
+  const verdicts = withKeys(judged, publications, versions, randomUUID);
   const prunable = input.prune
     ? await findPrunable(publications, store, settings.skip)
     : new Map<string, Parts>();
@@ -114,7 +116,7 @@ async function findPrunable(
   );
 }
 
-/** Task files made of something that is published for the first time now: a group that waited for a member. */
+/** Task files made of something that is published in this run: a group whose member comes or changes. */
 function findDependents(
   verdicts: readonly Verdict[],
   entries: readonly DesiredFile[],
@@ -122,22 +124,10 @@ function findDependents(
   kinds: readonly Kind[],
   channels: readonly string[],
 ): Candidate[] {
-  const known = new Set(publications.map((publication) => publication.identity));
-  const fresh = new Set(
-    verdicts.flatMap((v) =>
-      v.type === 'job' && claims(v.job.action) && !known.has(v.job.identity) ? [v.job.identity] : [],
-    ),
+  const touched = new Set(
+    verdicts.flatMap((v) => (v.type === 'job' && v.job.action !== 'remove' ? [v.job.identity] : [])),
   );
-  const waiting = new Set(
-    publications
-      .filter(({ kind, spec }) =>
-        kinds
-          .find(({ name }) => name === kind)
-          ?.dependsOn?.(spec)
-          .some((id) => fresh.has(id)),
-      )
-      .map((publication) => publication.path),
-  );
+  const waiting = madeOf(touched, publications, kinds);
   return entries.flatMap((entry) => {
     const location =
       waiting.has(entry.path) && isListened(entry.path, channels) ? locate(entry.path, kinds) : undefined;

@@ -243,6 +243,29 @@ describe('the life of a task file, over many runs', () => {
     expect(world.acted).to.deep.equal([]);
   });
 
+  it('a group is done again when a member changes, fails, and works at last, however deep it lies', async () => {
+    const member = (type: string, name: string) => ({ type, name, workspace: 'ws1' });
+    const group = (name: string, layers: unknown[]) => ({ workspace: 'ws1', name, title: name, layers });
+    const files = (title: string) => ({
+      [LAYER]: { ...layer('ws1'), title },
+      'dpaw/layergroups/ws1.inner.json': group('inner', [member('wms_layer', 'a')]),
+      'dpaw/layergroups/ws1.outer.json': group('outer', [member('group', 'inner')]),
+    });
+    const groups = (): string[] => world.acted.filter((act) => act.startsWith('update_layergroup'));
+    const both = ['update_layergroup ws1:inner', 'update_layergroup ws1:outer'];
+    await world.run(files('one'));
+    expect(groups()).to.deep.equal(both);
+    await world.run(files('one'));
+    expect(groups()).to.deep.equal([]);
+    world.fails = (type) => type === 'update_wms_layer';
+    await world.run(files('two'));
+    world.fails = () => false;
+    await world.run(files('two'));
+    expect(groups()).to.deep.equal(both);
+    await world.run(files('two'));
+    expect(groups()).to.deep.equal([]);
+  });
+
   it('a failed job is done again from where it stopped, the others are left alone', async () => {
     world.fails = (type) => type === 'update_wms_layer';
     await world.run({ [STORE]: store(), [LAYER]: layer('ws1') });

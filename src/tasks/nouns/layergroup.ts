@@ -56,6 +56,8 @@ const updateLayerGroup: TaskDefinition = {
           workspace: member.workspace,
           name: member.name,
         })),
+        // It is due: one of its members may have another box than before.
+        recomputeBounds: true,
       },
       context.signal,
     );
