@@ -76,13 +76,13 @@ export default {
       'workspaces',
       'the schemas of another workspace',
       { workspace: 'evil', ...schemas('ws1'), auth_level: 2 },
-      SAME,
+      /is not the name of its schema/,
     ),
     task(
       'workspaces',
       'the workspace of others, with other schemas',
       { workspace: 'ws1', ...schemas('evil2') },
-      'published',
+      /is not the name of its schema/,
     ),
     {
       title: 'the removal of a layer that another file publishes',
