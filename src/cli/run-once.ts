@@ -1,12 +1,9 @@
 import { setMaxListeners } from 'node:events';
 import { hostname } from 'node:os';
-import { dirname, join } from 'node:path';
 import type { Config } from '../config.js';
 import type { StateRepository } from '../hooks/repository.js';
-import type { FilterName } from '../jobs/kind.js';
 import type { Clock } from '../lib/clock.js';
 import { AgentError } from '../lib/errors.js';
-import { digest } from '../lib/hash.js';
 import type { Logger } from '../lib/log.js';
 import { CHILD_MARK } from '../lib/process.js';
 import type { Redactor } from '../lib/secret.js';
@@ -14,10 +11,9 @@ import { removeAbandonedFolders } from '../lib/temporary.js';
 import { preview, reconcile, type Reconciled, type ReconcileInput, type Workshop } from '../reconcile.js';
 import { acquireLock, type RunLock } from '../state/lock.js';
 import { StateStore } from '../state/store.js';
-import type { SlaveFilter } from '../tasks/judge.js';
-import type { TaskSettings } from '../tasks/settings.js';
 import type { Transfer } from '../transfer/transfer.js';
 import { openTransfer } from './open-transfer.js';
+import { FILTER_VARIABLES, filtersOf, settingsDigest, taskSettings } from './run-settings.js';
 import { showProgress, type Progress } from './progress.js';
 import { RunReports } from './run-reports.js';
 
@@ -299,59 +295,4 @@ class Resources {
       },
     };
   }
-}
-
-const FILTER_VARIABLES: Readonly<Record<FilterName, string>> = {
-  feature: 'FEATURE_FILTER',
-  wms: 'WMS_FILTER',
-  layergroup: 'LAYERGROUP_FILTER',
-};
-
-function filtersOf(config: Config): Record<FilterName, SlaveFilter> {
-  const of = (name: FilterName): SlaveFilter => ({
-    variable: FILTER_VARIABLES[name],
-    accepts: (job) => config.filters[name].filter.accepts(job),
-  });
-  return { feature: of('feature'), wms: of('wms'), layergroup: of('layergroup') };
-}
-
-function taskSettings(config: Config, salt: string): TaskSettings {
-  return {
-    slaveName: config.slaveName,
-    skipDatabase: config.skip.db,
-    skipGeoServer: config.skip.gs,
-    workspaceNamespace: config.workspaceNamespace,
-    dataStoreName: config.dataStoreName,
-    defaultCrs: config.defaultCrs,
-    store: {
-      ...config.database,
-      digest: digest([salt, { ...config.database, password: config.database.password.reveal() }]),
-    },
-    auth: { databases: config.authDatabases, user: config.authUser, password: config.authPassword },
-    sharePreviewData: config.sharePreviewData,
-    previewPath: join(dirname(config.cachePath), 'previews'),
-    cdn: config.cdn,
-  };
-}
-
-/**
- * What decides which task files this slave takes and where they go: with another digest all of them are judged again.
- * Salted, since it covers passwords.
- */
-export function settingsDigest(config: Config, salt: string): string {
-  return digest([
-    salt,
-    config.skip,
-    config.filters.feature.source,
-    config.filters.wms.source,
-    config.filters.layergroup.source,
-    config.geoservers.map((server) => server.url),
-    config.geoserverSharingDataDir,
-    config.workspaceNamespace,
-    config.dataStoreName,
-    config.defaultCrs,
-    { ...config.database, password: config.database.password.reveal() },
-    config.authDatabases,
-    config.syncServer ?? null,
-  ]);
 }
