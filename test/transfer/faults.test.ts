@@ -215,7 +215,7 @@ async function sharedConnections(): Promise<number[]> {
   const found: number[] = [];
   for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
     const line = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
-    if (line.startsWith('ssh') && line.includes('slave-sync-ssh-') && (await isOurs(pid)))
+    if (line.startsWith('ssh') && line.includes('ControlMaster=yes') && (await isOurs(pid)))
       found.push(Number(pid));
   }
   return found;
