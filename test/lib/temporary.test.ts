@@ -3,7 +3,11 @@ import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { CHILD_MARK } from '../../src/lib/process.js';
-import { makeTemporaryFolder, removeAbandonedFolders, TEMPORARY_NAME_BYTES } from '../../src/lib/temporary.js';
+import {
+  makeTemporaryFolder,
+  removeAbandonedFolders,
+  TEMPORARY_NAME_BYTES,
+} from '../../src/lib/temporary.js';
 
 describe('temporary folders', () => {
   const made: string[] = [];
