@@ -43,6 +43,7 @@ export function ensureLayerGroup(rest: Rest, wanted: LayerGroup, signal: AbortSi
       await refuseLayerOfThatName(rest, wanted, signal);
       const parent = path`/rest/workspaces/${wanted.workspace}/layergroups`;
       await rest.write({ method: 'POST', path: parent, json: { layerGroup: body } }, signal);
+      await checkTaken(rest, wanted, body, signal);
       return 'created';
     }, signal),
   );
@@ -126,7 +127,6 @@ async function read(rest: Rest, group: Qualified, signal: AbortSignal): Promise<
   return at(await rest.getJson(`${groupPath(group)}?quietOnNotFound=true`, signal), 'layerGroup');
 }
 
-/** Writes, and looks whether GeoServer has taken all members. */
 async function put(
   rest: Rest,
   group: Qualified,
@@ -138,6 +138,11 @@ async function put(
   const { styles, ...others } = body;
   const layerGroup = at(current, 'styles') === undefined ? others : { ...others, styles };
   await rest.write({ method: 'PUT', path: groupPath(group), json: { layerGroup } }, signal);
+  await checkTaken(rest, group, body, signal);
+}
+
+/** Whether GeoServer has taken all members: one that went away meanwhile is left out without a word. */
+async function checkTaken(rest: Rest, group: Qualified, body: Json, signal: AbortSignal): Promise<void> {
   const after = membersOf(await read(rest, group, signal)).map(keyOf);
   const expected = list(at(body, 'publishables', 'published')).map(keyIn);
   if (sameList(after, expected)) return;

@@ -2,7 +2,11 @@ import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { makeContractWithStore, sld, type Contract } from './rig.js';
 
-/** A request and what GeoServer 2.26.2 was recorded to answer; `{ws}` and `{ds}` stand for workspace and store. */
+/**
+ * A request and what GeoServer 2.26.2 was recorded to answer; `{ws}` and `{ds}` stand for workspace and store. Members of
+ * groups are qualified here, as they were not then: what a bare name means depends on the server's default workspace (see
+ * layer-groups.test.ts).
+ */
 interface Exchange {
   readonly note: string;
   readonly method: string;

@@ -1,7 +1,8 @@
 import { expect } from 'chai';
 import type { GroupMember, LayerGroup } from '../../../src/geoserver/client.js';
 import { at } from '../../../src/geoserver/json.js';
-import { failure, makeContractWithStore, PARKS_BOX, type Contract } from './rig.js';
+import { Secret } from '../../../src/lib/secret.js';
+import { failure, makeContractWithStore, PARKS_BOX, uriOf, type Contract } from './rig.js';
 
 const EAST = { minx: 120, miny: -34, maxx: 121, maxy: -33 };
 
@@ -135,5 +136,89 @@ describe('contract: layer groups', () => {
     });
     expect((await ensure('g', [member('a'), member('c'), member('b.1')])).result).to.equal('updated');
     expect(await membersOf('g')).to.deep.equal(['a', 'c', 'b.1']);
+  });
+
+  describe('what GeoServer makes of members by itself', () => {
+    /** A write of the group `raw` with these members, and with as many styles as said, if any. */
+    const write = async (
+      method: 'POST' | 'PUT',
+      names: readonly string[],
+      styles?: number,
+      workspace = contract.workspace,
+    ) => {
+      const { server } = contract;
+      const { username, password, url } = server;
+      const published = names.map((name) => ({
+        '@type': name.startsWith('group ') ? 'layerGroup' : 'layer',
+        name: name.replace('group ', ''),
+      }));
+      const given = styles === undefined ? {} : { styles: { style: Array<string>(styles).fill('') } };
+      const layerGroup = { name: 'raw', mode: 'SINGLE', publishables: { published }, ...given };
+      const response = await fetch(
+        `${url}/rest/workspaces/${workspace}/layergroups${method === 'PUT' ? '/raw.json' : ''}`,
+        {
+          method,
+          headers: {
+            Authorization: `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`,
+            'Content-Type': 'application/json',
+          },
+          body: JSON.stringify({ layerGroup }),
+        },
+      );
+      return `${response.status} ${await response.text()}`.trim();
+    };
+    const own = (...names: readonly string[]): readonly string[] =>
+      names.map((name) => `${contract.workspace}:${name}`);
+
+    it('drops those that do not exist, each with the style in its place', async () => {
+      const DIFFERENT = '500 Layer group has different number of styles than layers';
+      const EMPTY = '500 Layer group must not be empty';
+      expect(await write('POST', own('nope'), 1)).to.equal(EMPTY);
+      expect(await write('POST', own('a', 'nope'), 1)).to.equal('500 Index 1 out of bounds for length 1');
+      expect(await write('POST', own('nope', 'a', 'c'), 3)).to.equal('201 raw');
+      expect(await membersOf('raw')).to.deep.equal(['a', 'c']);
+      expect(await write('PUT', own('a', 'nope', 'c'))).to.equal(DIFFERENT);
+      expect(await write('PUT', own('a', 'c', 'nope'))).to.equal('500 Index 2 out of bounds for length 2');
+      expect(await write('PUT', own('nope', 'a', 'c'), 2)).to.equal(DIFFERENT);
+      expect(await write('PUT', own('nope'))).to.equal(EMPTY);
+      expect(await membersOf('raw')).to.deep.equal(['a', 'c']);
+      expect(await write('PUT', own('nope', 'c'))).to.equal('200');
+      expect(await membersOf('raw')).to.deep.equal(['c']);
+      expect(await write('PUT', own('nope', 'a'))).to.equal('200');
+      // All its styles went with the members in their places.
+      const path = `/rest/workspaces/${contract.workspace}/layergroups/raw.json`;
+      expect(at(await contract.server.getJson(path), 'layerGroup', 'styles')).to.equal(undefined);
+      expect(await write('PUT', own('nope'))).to.equal('500 Index 0 out of bounds for length 0');
+    });
+
+    it('looks for the bare name of a layer everywhere, for that of a group in the default workspace only', async () => {
+      const { client, server, parameters, database, signal } = contract;
+      // Made when there is another one already, this is not the default workspace.
+      const workspace = `${contract.workspace}_other`;
+      const namespace = uriOf(workspace);
+      const store = {
+        ...{ workspace, name: 'ds', parameters: { ...parameters(), namespace } },
+        password: new Secret(database.password),
+      };
+      try {
+        await client.ensureWorkspace({ name: workspace, uri: namespace }, signal);
+        await client.ensurePostgisStore(store, signal);
+        const bare = `only_${workspace}`;
+        await client.ensureFeatureType(contract.parks({ workspace, name: bare }), signal);
+        const inner = { ...group('inner', [{ type: 'layer', workspace, name: bare }]), workspace };
+        await client.ensureLayerGroup(inner, signal);
+        const there = await client.groupMembers({ workspace, name: 'inner' }, signal);
+        expect(there?.map(({ name }) => name)).to.deep.equal([bare]);
+        expect(await write('POST', ['group inner'], 1, workspace)).to.equal(
+          '500 Layer group must not be empty',
+        );
+        expect(await write('POST', [bare], 1, workspace)).to.equal('201 raw');
+        expect(await write('PUT', [bare, 'group inner', bare], undefined, workspace)).to.equal(
+          '500 Index 1 out of bounds for length 1',
+        );
+      } finally {
+        await server.request('DELETE', `/rest/workspaces/${workspace}.json?recurse=true`);
+      }
+    });
   });
 });

@@ -81,6 +81,8 @@ export class Catalog {
   readonly gridSets = new Map<string, string>();
   rulesFile = 'mode=HIDE\n*.*.r=*\n*.*.w=GROUP_ADMIN,ADMIN\n';
   rulesInForce = this.rulesFile;
+  /** The first workspace, and when it is removed, whichever GeoServer takes next. */
+  defaultWorkspace: string | undefined;
   #ids = 0;
 
   constructor() {
@@ -95,6 +97,7 @@ export class Catalog {
       ...{ gridSets: other.gridSets, rulesFile: other.rulesFile },
     });
     replaceAll(this.workspaces, workspaces);
+    this.defaultWorkspace = other.defaultWorkspace;
     replaceAll(this.tileLayers, tileLayers);
     replaceAll(this.gridSets, gridSets);
     this.rulesFile = this.rulesInForce = rulesFile;
@@ -109,6 +112,7 @@ export class Catalog {
   addWorkspace(name: string, uri: string): void {
     const empty = { stores: new Map(), resources: new Map(), styles: new Map(), groups: new Map() };
     this.workspaces.set(name, { name, uri, ...empty });
+    this.defaultWorkspace ??= name;
   }
 
   removeWorkspace(name: string): void {
@@ -116,6 +120,14 @@ export class Catalog {
     for (const layer of [...(workspace?.resources.keys() ?? []), ...(workspace?.groups.keys() ?? [])])
       this.dropTiles(`${name}:${layer}`);
     this.workspaces.delete(name);
+    if (this.defaultWorkspace === name) this.defaultWorkspace = [...this.workspaces.keys()].at(-1);
+  }
+
+  /** The names of all workspaces, the default one first. */
+  workspacesByDefault(): readonly string[] {
+    const main = this.defaultWorkspace;
+    const others = [...this.workspaces.keys()].filter((name) => name !== main);
+    return main === undefined ? others : [main, ...others];
   }
 
   /** A resource name is taken in its whole workspace. */

@@ -22,13 +22,14 @@ export function layerGroups(router: Router, catalog: Catalog): void {
       throw new RestException(500, `Layer group named '${name}' already exists in workspace ${ws}`);
     const members = membersOf(catalog, ws, given);
     if (members.length === 0) throw new SendError(400, 'layer group must not be empty');
-    refuseForeign(ws, members);
-    if (members.some((member) => !catalog.hasMember(member)))
+    const styles = stylesOf(given);
+    if (styles === undefined && members.some((member) => !catalog.hasMember(member)))
       throw new RestException(500, 'Cannot invoke "java.util.List.get(int)" because "styles" is null');
+    const kept = sanitized(catalog, members, styles ?? members.map(() => ''));
+    refuseForeign(ws, kept.members);
     groups.set(name, {
-      fields: { ...own(given), bounds: given['bounds'] ?? unionOf(catalog, members) },
-      members,
-      styles: stylesOf(given) ?? members.map(() => ''),
+      fields: { ...own(given), bounds: given['bounds'] ?? unionOf(catalog, kept.members) },
+      ...kept,
     });
     catalog.addTileLayer(`${ws}:${name}`);
     return created(name);
@@ -67,28 +68,43 @@ export function layerGroups(router: Router, catalog: Catalog): void {
   });
 }
 
-/** Members that do not exist are dropped without a word, and their styles with them; bounds are never computed. */
+/** Bounds are never computed. */
 function change(catalog: Catalog, ws: string, name: string, group: Group, given: Json): void {
   const styles = stylesOf(given);
   if (styles !== undefined && styles.length > 0 && group.styles === undefined)
     throw new RestException(500, 'java.util.ConcurrentModificationException');
-  if (given['publishables'] !== undefined) {
-    const wanted = membersOf(catalog, ws, given);
-    refuseForeign(ws, wanted);
-    const there = wanted.filter((member) => catalog.hasMember(member));
-    if (there.length === 0) throw new RestException(500, 'Layer group must not be empty');
-    if (styles === undefined && group.styles !== undefined && wanted.length !== group.members.length)
-      throw new RestException(500, 'Layer group has different number of styles than layers');
-    if (styles !== undefined && styles.length > 0 && styles.length !== wanted.length)
-      throw new RestException(500, 'Layer group has different number of styles than layers');
-    if (there.some((member) => leadsTo(catalog, member, { type: 'layerGroup', name: `${ws}:${name}` })))
-      throw new RestException(500, `Layer group is in a loop: /${name}`);
-    group.members = there;
-  }
-  if (styles?.length === 0) group.styles = undefined;
-  else if (styles !== undefined || group.styles !== undefined)
-    group.styles = group.members.map((_, index) => (styles ?? group.styles)?.[index] ?? '');
+  const wanted = given['publishables'] === undefined ? group.members : membersOf(catalog, ws, given);
+  const kept = sanitized(catalog, wanted, styles ?? group.styles ?? []);
+  refuseForeign(ws, kept.members);
+  if (kept.members.some((member) => leadsTo(catalog, member, { type: 'layerGroup', name: `${ws}:${name}` })))
+    throw new RestException(500, `Layer group is in a loop: /${name}`);
+  group.members = kept.members;
+  group.styles = kept.styles.length === 0 ? undefined : kept.styles;
   merge(group.fields, own(given));
+}
+
+/**
+ * Members that do not exist are dropped without a word, each with the style in its place: an exception where there is no
+ * such place.
+ */
+function sanitized(
+  catalog: Catalog,
+  wanted: readonly Member[],
+  given: readonly string[],
+): { members: readonly Member[]; styles: readonly string[] } {
+  const members = [...wanted];
+  const styles = [...given];
+  for (let index = 0; index < members.length;) {
+    const member = members[index];
+    if (member !== undefined && catalog.hasMember(member)) index += 1;
+    else if (index >= styles.length)
+      throw new RestException(500, `Index ${index} out of bounds for length ${styles.length}`);
+    else for (const list of [members, styles]) list.splice(index, 1);
+  }
+  if (members.length === 0) throw new RestException(500, 'Layer group must not be empty');
+  if (styles.length > 0 && styles.length !== members.length)
+    throw new RestException(500, 'Layer group has different number of styles than layers');
+  return { members, styles };
 }
 
 function leadsTo(catalog: Catalog, from: Member, target: Member): boolean {
@@ -106,16 +122,16 @@ function refuseForeign(ws: string, members: readonly Member[]): void {
     );
 }
 
-/** A name without workspace is looked for in all of them. */
+/** A name without workspace is looked for in the default one, that of a layer then in all others. */
 function membersOf(catalog: Catalog, ws: string, given: Json): readonly Member[] {
+  const [main, ...others] = catalog.workspacesByDefault();
   return list(at(given, 'publishables', 'published')).map((item) => {
     const type = at(item, '@type') === 'layerGroup' ? 'layerGroup' : 'layer';
     const name = text(at(item, 'name'));
     if (name.includes(':')) return { type, name };
-    const owner = [...catalog.workspaces.keys()].find((one) =>
-      catalog.hasMember({ type, name: `${one}:${name}` }),
-    );
-    return { type, name: `${owner ?? ws}:${name}` };
+    const places = [main ?? ws, ...(type === 'layer' ? others : [])];
+    const owner = places.find((one) => catalog.hasMember({ type, name: `${one}:${name}` }));
+    return { type, name: `${owner ?? main ?? ws}:${name}` };
   });
 }
 

@@ -7,7 +7,8 @@ import { bodyOf, type Router } from './router.js';
 export function workspaces(router: Router, catalog: Catalog): void {
   router.on('GET', '/rest/workspaces', () => nameList('workspaces', 'workspace', catalog.workspaces.keys()));
 
-  router.on('GET', '/rest/workspaces/:ws', ({ names: [ws = ''] }) => {
+  router.on('GET', '/rest/workspaces/:ws', ({ names: [given = ''] }) => {
+    const ws = given === 'default' ? (catalog.defaultWorkspace ?? given) : given;
     catalog.workspace(ws, `No such workspace: '${ws}' found`);
     return json({ workspace: { name: ws, isolated: false } });
   });
