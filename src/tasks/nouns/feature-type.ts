@@ -30,22 +30,24 @@ const updateFeatureType: TaskDefinition = {
   settles: (job) => [layerToken(layerOf(job).workspace, layerOf(job).name)],
   waitsFor: beforePublishing,
   async run(job, context) {
-    const { featureType, hasGeometry, warnings } = await describe(job, context);
-    const restored = context.output('restore_table') as { columnsChanged?: boolean } | undefined;
+    const { featureType, table, hasGeometry, warnings } = await describe(job, context);
+    const before = context.previous as { table?: string } | undefined;
     const { store } = featureType;
     const change = await context.geoserver.ensureFeatureType(
       {
         ...featureType,
         ...formerStore(job, store, context.made),
-        rereadColumns: restored?.columnsChanged === true,
+        // What this server was last made to read, not what the restore did: that may have been in a run that was cut off, or
+        // while this server was down. GeoServer's own answer shows names, and types only in its own words.
+        rereadColumns: before?.table !== table,
         likelyNew: context.isNew,
       },
       context.signal,
     );
     noteStore(job, store, context.made);
-    const { columns, sqlView, srs, nativeBox, latLonBox } = featureType;
-    const shown = digest([store, columns, sqlView, srs, nativeBox, latLonBox].map((part) => part ?? null));
-    return { output: { change, shown, hasGeometry }, warnings };
+    const { sqlView, srs, nativeBox, latLonBox } = featureType;
+    const shown = digest([store, table, sqlView, srs, nativeBox, latLonBox].map((part) => part ?? null));
+    return { output: { change, shown, table, hasGeometry }, warnings };
   },
 };
 
@@ -73,7 +75,10 @@ export async function removeFeature(
   return { output: changes };
 }
 
-/** What GeoServer has to be told; boxes are computed here, since GeoServer's own scan would stop all other requests. */
+/**
+ * What GeoServer has to be told, and a digest of the table's columns with their types. Boxes are computed here, since
+ * GeoServer's own scan would stop all other requests.
+ */
 async function describe(job: Job, { database, settings, signal }: TaskContext) {
   const { workspace, name, viewsql, override_bbox } = featureOf(job);
   const relation = await database.describeRelation({ schema: schemaOf(job, settings), name }, signal);
@@ -108,7 +113,8 @@ async function describe(job: Job, { database, settings, signal }: TaskContext) {
       : { columns: relation.columns.map(({ name: of }) => of) }),
   };
   const warnings = warning === undefined || !geometry ? [] : [warning];
-  return { featureType, hasGeometry: geometry !== undefined, warnings };
+  const table = digest(relation.columns.map(({ name: of, type }) => [of, type]));
+  return { featureType, table, hasGeometry: geometry !== undefined, warnings };
 }
 
 /** The column that is drawn; an SQL view may have one of its own, which only the task file knows. */

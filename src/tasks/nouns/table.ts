@@ -23,7 +23,7 @@ const restoreTable: TaskDefinition = {
     // It stays in the cache for peers and for the next transfer's delta, and may go when room is needed.
     transfer.release(dump);
     return {
-      output: { change: result.change, columnsChanged: result.columnsChanged, md5: dump.md5 },
+      output: { change: result.change, md5: dump.md5 },
       warnings: result.warnings,
     };
   },
