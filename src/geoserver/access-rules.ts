@@ -87,8 +87,13 @@ function logicalLines(file: string): readonly string[] {
   return joined === '' ? lines : [...lines, joined.trimStart()];
 }
 
+/** Java reads no file with such a one. */
+const BROKEN_ESCAPE = /(?<!\\)(?:\\\\)*(\\u(?![0-9a-fA-F]{4}).{0,4})/;
+
 /** The key ends at the first `=`, `:` or blank that no backslash precedes. */
 function splitProperty(line: string): readonly [string, string] {
+  const broken = BROKEN_ESCAPE.exec(line)?.[1];
+  if (broken !== undefined) throw refused(`${broken} is no Unicode escape`);
   const [, key = '', value = ''] = /^((?:\\.|[^\\=:\s])*)\s*[=:]?\s*([\s\S]*)$/.exec(line) ?? [];
   return [unescape(key), unescape(value).trim()];
 }

@@ -120,7 +120,7 @@ export const layer = {
   bbox: box.nullish(),
   crs: z
     .string()
-    .regex(/^[A-Za-z]+:\d+$/, 'is no code like EPSG:4326')
+    .regex(/^[A-Za-z]+:\d{1,9}$/, 'is no code like EPSG:4326')
     .nullish(),
   override_bbox: z.boolean().default(false),
   spatial_data: z.boolean().default(true),

@@ -37,11 +37,15 @@ export function checkName(name: string, what: string): void {
 /** The system's, this program's own, and the one that everybody's tables lie in: no workspace is made of these. */
 const RESERVED_SCHEMAS = new Set(['information_schema', 'borg_slave', 'public']);
 
+/** True for a schema that nothing is ever published into. */
+export function isReservedSchema(name: string): boolean {
+  return name.startsWith('pg_') || RESERVED_SCHEMAS.has(name);
+}
+
 /** Checks a schema's name: also refuses PostgreSQL's own schemas and that of this program's bookkeeping. */
 export function checkSchemaName(name: string, what: string): void {
   checkName(name, what);
-  if (name.startsWith('pg_') || RESERVED_SCHEMAS.has(name))
-    throw refused(`The ${what} "${name}" is reserved.`);
+  if (isReservedSchema(name)) throw refused(`The ${what} "${name}" is reserved.`);
 }
 
 /** Checks the three schemas of a table; they must differ, or view, table and old table would collide. */

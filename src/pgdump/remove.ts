@@ -1,20 +1,22 @@
 import type { Change, DatabaseContext } from './context.js';
 import { withLockRetries } from './lock-retry.js';
-import { checkAddress, type TableAddress } from './names.js';
+import { checkAddress, isReservedSchema, type TableAddress } from './names.js';
 import { ensureInstalled } from './sql/install.js';
 import { withTableLock } from './table-lock.js';
 
 /**
- * Removes access view and table in one transaction. A view of that name that does not read the table is left alone.
- * Throws a remote AgentError 'conflict' that names what others built on it; then everything stays.
+ * Removes access view and table in one transaction. A view of that name that does not read the table is left alone,
+ * and so is everything in a reserved schema. Throws a remote AgentError 'conflict' that names what others built on it; then everything stays.
  */
 export async function removeTable(
   context: DatabaseContext,
   address: TableAddress,
   signal: AbortSignal,
 ): Promise<Change> {
-  checkAddress(address);
   const { schema, dataSchema, outdatedSchema, table } = address;
+  // Its publication was refused: what lies there is somebody else's, and the withdrawal of the task file has to end well.
+  if ([schema, dataSchema, outdatedSchema].some(isReservedSchema)) return 'unchanged';
+  checkAddress(address);
   return context.connections.use(signal, async (session) => {
     await ensureInstalled(session);
     return withTableLock(context, session, address, signal, async () => {

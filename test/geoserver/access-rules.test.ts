@@ -31,7 +31,16 @@ describe('access rules', () => {
     expect(parseAccessRules('*.*.r=*').mode).to.equal(undefined);
   });
 
-  for (const line of ['nonsense', 'ws.r=X', 'ws.layer.x=X', 'ws.a.b.r=X', 'ws..r=X', 'mode=loud'])
+  for (const line of [
+    'nonsense',
+    'ws.r=X',
+    'ws.layer.x=X',
+    'ws.a.b.r=X',
+    'ws..r=X',
+    'mode=loud',
+    'w\\u00zz.*.r=X',
+    'w.*.r=\\\\\\u12',
+  ])
     it(`refuses ${line}`, () => {
       expect(() => parseAccessRules(`*.*.r=*\n${line}\n`))
         .to.throw('layers.properties')

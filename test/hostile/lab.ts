@@ -110,6 +110,7 @@ export async function makeLab(): Promise<Lab> {
 const OTHERS = `
   CREATE TABLE public.canary AS SELECT 'operator'::text AS owner;
   CREATE SCHEMA operators; CREATE TABLE operators.canary AS SELECT 'operator'::text AS owner;
+  CREATE TABLE operators.mine AS SELECT 'operator'::text AS owner;
   DO $$ BEGIN
     CREATE ROLE administrator SUPERUSER LOGIN;
     CREATE ROLE person LOGIN;
@@ -127,7 +128,10 @@ async function tablesOf({ rig, otherDatabase }: Lab): Promise<[string, string][]
   const functions = `SELECT p.oid, p.proname FROM pg_proc p WHERE p.pronamespace = 'public'::regnamespace ORDER BY 1`;
   return Promise.all([
     all('rows of the good layer', 'SELECT * FROM ws1.good ORDER BY id'),
-    all('rows of others', 'SELECT * FROM public.canary UNION ALL SELECT * FROM operators.canary'),
+    all(
+      'rows of others',
+      'SELECT * FROM public.canary UNION ALL SELECT * FROM operators.canary UNION ALL SELECT * FROM operators.mine',
+    ),
     all('rows of another database', 'SELECT * FROM public.canary', otherDatabase),
     all('relations of another database', relations, otherDatabase),
     all('relations of others', relations),

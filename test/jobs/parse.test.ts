@@ -121,6 +121,23 @@ describe('task files', () => {
     expect(await refusal(specOf(ROADS, { ...FEATURE, data_schema: 'ws1' }))).to.match(/different/);
   });
 
+  it('long texts with many escapes are read; quotes and brackets in them mean nothing', async () => {
+    const title = '["{\\'.repeat(500_000);
+    const file = await parse(ROADS, JSON.stringify({ title, name: 'x\\' }));
+    expect(file.content).to.deep.equal({ title, name: 'x\\' });
+    expect(await refusal(parse(ROADS, String.raw`{"a\"":1,"\u0061\"":2}`))).to.match(/the key .* twice/);
+  });
+
+  it('a script of roles without NUL, a reference system with a number', async () => {
+    expect(await refusal(specOf(ROADS, { ...FEATURE, crs: `EPSG:${'9'.repeat(10)}` }))).to.match(/crs/);
+    const roles = async (text: string): Promise<Spec> => {
+      const file = await parse('slave_roles.sql', text);
+      return checkSpec(file.path, file.content, file.location.kind.actions['publish']!);
+    };
+    expect(await roles('SELECT 1;')).to.deep.equal({ text: 'SELECT 1;' });
+    expect(await refusal(roles('SELECT 1;\0'))).to.match(/NUL/);
+  });
+
   it('what is no JSON object, no UTF-8, or too long is refused', async () => {
     expect(await refusal(parse(ROADS, '{'))).to.match(/no valid JSON/);
     expect(await refusal(parse(ROADS, '"x"'))).to.match(/no JSON object/);

@@ -152,6 +152,14 @@ describe('pgdump/publish', () => {
       });
   });
 
+  it('removes nothing from a reserved schema, where nothing was ever published', async () => {
+    await rig.slave.query('CREATE TABLE public.theirs (id int)');
+    const address = { ...schemas, dataSchema: 'public', table: 'theirs' };
+    expect(await rig.database.removeTable(address, never)).to.equal('unchanged');
+    expect(await rig.slave.query('SELECT FROM public.theirs')).to.deep.equal([]);
+    await rig.slave.query('DROP TABLE public.theirs');
+  });
+
   it('refuses schemas that collide or are reserved', async () => {
     const refuse = async (changes: Partial<typeof schemas>) =>
       expect(

@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { createHash } from 'node:crypto';
 import { lstat, mkdir, readFile, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { feature, type HostileCase, type HostileClass } from '../case.js';
@@ -108,7 +109,7 @@ export default {
         const { file } = await lab.store('x', 'txt');
         const path = join(dirname(file.slice(file.indexOf(':') + 1)), `${id}.db`);
         await symlink(join(lab.canary, 'secret'), path);
-        const md5 = '77d8ac1f9a8bd0b6ee2a4ee4ae7e9d24';
+        const md5 = createHash('md5').update('SECRET-OF-SOMEBODY-ELSE\n').digest('hex');
         return feature('', { data: { file: `${lab.rig.remote}${path}`, md5 } }, /x/).make(lab, id);
       },
     },

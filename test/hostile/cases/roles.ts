@@ -35,15 +35,15 @@ export default {
     schema('its table in the catalog', { data_schema: 'pg_catalog', name: 'pg_authid' }, RESERVED),
     schema('its view over the catalog', { schema: 'information_schema', name: 'tables' }, RESERVED),
     schema('its view over the bookkeeping', { schema: 'borg_slave', name: 'layer' }, RESERVED),
-    schema('the table of PostGIS', { data_schema: 'public', name: 'spatial_ref_sys' }, /holds the table/),
+    schema('the table of PostGIS', { data_schema: 'public', name: 'spatial_ref_sys' }, RESERVED),
     feature(
       'a view of PostGIS',
       { schema: 'public', data_schema: 'evil_data', name: 'geometry_columns' },
-      /exists and/,
+      RESERVED,
     ),
     feature(
       'a table of the operator as its table',
-      { workspace: 'evil1', schema: 'evil1', data_schema: 'operators', name: 'canary' },
+      { workspace: 'evil1', schema: 'evil1', data_schema: 'operators', name: 'mine' },
       /exists/,
     ),
     feature(
@@ -65,7 +65,7 @@ export default {
     feature(
       'the table `canary` in public',
       { workspace: 'evil4', schema: 'evil4', data_schema: 'public', name: 'canary' },
-      /exists/,
+      RESERVED,
     ),
   ],
 } satisfies HostileClass;

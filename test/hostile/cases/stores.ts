@@ -76,7 +76,7 @@ export default {
     task(
       'layergroups',
       'the name of the good layer',
-      { workspace: 'ws1', name: 'good' },
+      { workspace: 'ws1', name: 'good', layers: [{ type: 'publish', workspace: 'ws1', name: 'other' }] },
       /publish the same thing/,
     ),
     task(

@@ -110,7 +110,8 @@ export default {
       },
       'published',
     ),
-    feature('markup in its name', { name: '<a href="x">&amp;' }, 'published'),
+    feature('markup in its name', { name: '<a href="x">&' }, 'published'),
+    feature('an entity in its name', { name: '&lt;' }, /has a ";"/),
     feature(
       'control characters in texts',
       { title: 'a\u0000b\u0008c', abstract: 'd\u001be\ufffff\ufffe', keywords: ['g\u0001'] },
