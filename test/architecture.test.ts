@@ -98,7 +98,7 @@ describe('architecture', () => {
     const wrong: string[] = [];
     for (const file of files.filter((path) => !known.some((folder) => path.startsWith(folder)))) {
       const source = await readFile(join(SRC, file), 'utf8');
-      const kind = names.find((name) => new RegExp(`kind === '${name}'|case '${name}'`).test(source));
+      const kind = names.find((name) => new RegExp(`(?:===|const \\w+ =|\\bcase) '${name}'`).test(source));
       if (kind !== undefined) wrong.push(`${file} knows ${kind}`);
     }
     expect(wrong).to.deep.equal([]);

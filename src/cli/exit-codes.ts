@@ -13,8 +13,7 @@ export const EXIT = {
   internal: 70,
   /** Another run holds the lock (EX_TEMPFAIL): try again later. */
   locked: 75,
-  interrupted: 130,
-  terminated: 143,
+  // 129, 130, 143: stopped by a signal, see signals.ts.
 } as const;
 
 export function exitCodeOf(error: unknown): number {

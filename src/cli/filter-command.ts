@@ -47,11 +47,12 @@ export async function filterTestCommand(
   const namesOf = ({ path, job }: Asked): string[] => [String(job['name']), path];
   const rows = asked
     .filter((one) => names.length === 0 || namesOf(one).some((name) => names.includes(name)))
-    .map(({ path, filter, job }) =>
-      expression === undefined
-        ? test(path, `${filter.toUpperCase()}_FILTER`, session.config.filters[filter].source, job)
-        : test(path, '--expression', expression, job),
-    );
+    .map(({ path, filter, job }) => {
+      const { variable, source } = session.config.filters[filter];
+      return expression === undefined
+        ? test(path, variable, source, job)
+        : test(path, '--expression', expression, job);
+    });
   const unknown = names.filter((name) => !asked.some((one) => namesOf(one).includes(name)));
   const text = options.json
     ? JSON.stringify(rows, null, 2)

@@ -13,9 +13,9 @@ import { acquireLock, type RunLock } from '../state/lock.js';
 import { StateStore } from '../state/store.js';
 import type { Transfer } from '../transfer/transfer.js';
 import { openTransfer } from './open-transfer.js';
-import { FILTER_VARIABLES, filtersOf, settingsDigest, taskSettings } from './run-settings.js';
+import { filtersOf, settingsDigest, taskSettings } from './run-settings.js';
 import { showProgress, type Progress } from './progress.js';
-import { RunReports } from './run-reports.js';
+import { findLayerKinds, RunReports } from './run-reports.js';
 
 export interface RunOptions {
   /** What is running, for the lock's holder and the record: 'hook', 'sync', 'poll'. */
@@ -79,7 +79,7 @@ async function runUnderLock(options: RunOptions, lock: RunLock): Promise<Reconci
       outcome: stopped ? 'stopped' : failed > 0 ? 'failed' : 'done',
       summary: { jobs: result.results.length, failed },
     });
-    reports.finished(result);
+    await reports.finished(result);
     return result;
   } catch (error) {
     if (run !== undefined) store.finishRun(run, clock.now(), { outcome: 'failed', summary: {} });
@@ -110,9 +110,9 @@ async function warnOfFilters({ config, log }: RunOptions, store: StateStore): Pr
     import('../jobs/load-kinds.js'),
   ]);
   for (const { filter, taken, seen } of countFiltered(store.files().values(), await loadKinds())) {
-    const { source, isDefault } = config.filters[filter];
+    const { variable, source, isDefault } = config.filters[filter];
     if (taken === 0)
-      log.warn(`${FILTER_VARIABLES[filter]} took 0 of ${seen} task files`, {
+      log.warn(`${variable} took 0 of ${seen} task files`, {
         filter: source,
         origin: isDefault ? 'default' : 'own',
       });
@@ -281,6 +281,7 @@ class Resources {
         this.#reports?.step(event);
       },
     });
+    const layerKinds = await findLayerKinds();
     return {
       plan: (jobs) => workshop.plan(jobs),
       run: (plan, view, onJob) => {
@@ -289,7 +290,7 @@ class Resources {
         return workshop.run(plan, view, (job, outcome) => {
           const message = outcome.type === 'failed' ? outcome.failure.message : undefined;
           if (jobs.has(job)) this.#progress.job(job.path, job.action, outcome.type, message);
-          this.#reports?.jobEnded(job, outcome);
+          this.#reports?.jobEnded(job, outcome, layerKinds);
           onJob(job, outcome);
         });
       },

@@ -26,6 +26,12 @@ export interface RunReportsContext {
 /** The record's setting that says whether the last run was hindered. */
 const HINDERED = 'hindered';
 
+/** Names of the kinds that the master's table of layers shows. They are loaded here, which a run with nothing to do need not wait for. */
+export async function findLayerKinds(): Promise<ReadonlySet<string>> {
+  const { loadKinds } = await import('../jobs/load-kinds.js');
+  return new Set((await loadKinds()).flatMap(({ name, hasLayerRow }) => (hasLayerRow ? name : [])));
+}
+
 /** Tells the master what happens in a run; made before the run is noted in the record. */
 export class RunReports {
   readonly #store: StateStore;
@@ -71,24 +77,27 @@ export class RunReports {
    * To be called before the record says that the job has ended: killed in between, the next run ends it again, while the
    * other way round the master would never hear of it.
    */
-  jobEnded(job: Job, outcome: JobOutcome): void {
+  jobEnded(job: Job, outcome: JobOutcome, layerKinds: ReadonlySet<string>): void {
     // A part that is pruned is no news for the master: the rest is published as before.
     if (outcome.type === 'stopped' || job.prunes !== undefined) return;
     this.#ended.add(job.path);
     this.#reporter.jobEnded(
-      jobReport(job, {
-        finishedAt: this.#clock.now(),
-        failure: outcome.type === 'failed' ? outcome.failure : undefined,
-        warnings: outcome.warnings,
-        tasks: this.#store.tasksOf(job.path),
-        blocked: this.#blocked.get(job) ?? [],
-      }),
+      jobReport(
+        { ...job, hasLayerRow: layerKinds.has(job.kind) },
+        {
+          finishedAt: this.#clock.now(),
+          failure: outcome.type === 'failed' ? outcome.failure : undefined,
+          warnings: outcome.warnings,
+          tasks: this.#store.tasksOf(job.path),
+          blocked: this.#blocked.get(job) ?? [],
+        },
+      ),
     );
   }
 
   /** The run went to its end. Nothing is said of one that had nothing to do after one that went well. */
-  finished({ revision, results }: Reconciled): void {
-    if (results.length > 0 || revision !== this.#before?.revision) this.#reportFiles(results);
+  async finished({ revision, results }: Reconciled): Promise<void> {
+    if (results.length > 0 || revision !== this.#before?.revision) await this.#reportFiles(results);
     const files = results.filter((result) => result.state !== 'excluded');
     const isNews = this.#hindranceIsNews();
     if (files.length === 0 && this.#before?.outcome === 'done' && !isNews) return;
@@ -129,13 +138,17 @@ export class RunReports {
   }
 
   /** What failed without a job of this run, and what is no longer there. */
-  #reportFiles(results: Reconciled['results']): void {
+  async #reportFiles(results: Reconciled['results']): Promise<void> {
     const files = this.#store.files();
+    const layerKinds = results.length === 0 ? new Set<string>() : await findLayerKinds();
     const published = new Map(this.#store.publications().map(({ path, spec }) => [path, spec]));
     for (const { path, state, known } of results) {
       const file = files.get(path);
       if (state !== 'failed' || file === undefined || this.#ended.has(path)) continue;
-      const report = failedFileReport(file, published.get(path));
+      const report = failedFileReport(
+        { ...file, hasLayerRow: layerKinds.has(file.kind) },
+        published.get(path),
+      );
       if (report === undefined) continue;
       if (known) this.#reporter.stillFailing(report);
       else this.#reporter.jobEnded(report);

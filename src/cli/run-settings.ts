@@ -5,16 +5,9 @@ import { digest } from '../lib/hash.js';
 import type { SlaveFilter } from '../tasks/judge.js';
 import type { TaskSettings } from '../tasks/settings.js';
 
-/** Which variable each filter comes from. */
-export const FILTER_VARIABLES: Readonly<Record<FilterName, string>> = {
-  feature: 'FEATURE_FILTER',
-  wms: 'WMS_FILTER',
-  layergroup: 'LAYERGROUP_FILTER',
-};
-
 export function filtersOf(config: Config): Record<FilterName, SlaveFilter> {
   const of = (name: FilterName): SlaveFilter => ({
-    variable: FILTER_VARIABLES[name],
+    variable: config.filters[name].variable,
     accepts: (job) => config.filters[name].filter.accepts(job),
   });
   return { feature: of('feature'), wms: of('wms'), layergroup: of('layergroup') };

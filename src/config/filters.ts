@@ -39,13 +39,14 @@ async function readFilter(
   const source = reader.raw(name, fallback) ?? fallback;
   const isDefault = !reader.isSet(name);
   const known = KNOWN.get(source);
-  if (known !== undefined) return { source, isDefault, filter: known };
+  const setting = { variable: name, source, isDefault };
+  if (known !== undefined) return { ...setting, filter: known };
   try {
     const { compileFilter } = await import('../jobs/filters/compile.js');
-    return { source, isDefault, filter: compileFilter(source, name) };
+    return { ...setting, filter: compileFilter(source, name) };
   } catch (error) {
     if (!(error instanceof FilterError)) throw error;
     reader.problem(name, error.message);
-    return { source, isDefault, filter: TAKES_NONE };
+    return { ...setting, filter: TAKES_NONE };
   }
 }

@@ -37,6 +37,8 @@ export interface Kind {
   claimsOf?(spec: Spec): readonly string[];
   /** The name people know it by, as in the master's tables. */
   nameOf(spec: Spec): string;
+  /** Its publishing and removal show in the master's table of layers, a row for each bare name; all else shows in that of tasks. */
+  readonly hasLayerRow?: boolean;
   /**
    * Identities that it is made of (a group's members): which of them are on this slave is part of what the job asks for,
    * so that it is due again when one comes or goes. The spec may be unchecked.

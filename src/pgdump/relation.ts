@@ -25,8 +25,6 @@ export interface RelationInfo {
   readonly columns: readonly Column[];
   /** In the order of the columns; the first is the one that is drawn. */
   readonly geometryColumns: readonly GeometryColumn[];
-  /** The planner's estimate (for a view, of the largest table it reads); undefined when it has none yet. */
-  readonly estimatedRows: number | undefined;
 }
 
 export interface Box {
@@ -57,14 +55,8 @@ export async function describeRelation(
   signal: AbortSignal,
 ): Promise<RelationInfo> {
   return context.connections.use(signal, async (session) => {
-    const [relation] = await session.query<{ oid: number; relkind: string; rows: number | null }>(
-      `SELECT c.oid, c.relkind,
-              (SELECT max(t.reltuples) FROM pg_class t
-                WHERE t.reltuples >= 0
-                  AND (t.oid = c.oid AND c.relkind <> 'v'
-                       OR t.oid IN (SELECT p.refobjid FROM pg_depend p JOIN pg_rewrite w ON w.oid = p.objid
-                                     WHERE w.ev_class = c.oid AND p.refclassid = 'pg_class'::regclass
-                                       AND p.classid = 'pg_rewrite'::regclass AND p.refobjid <> c.oid))) AS rows
+    const [relation] = await session.query<{ oid: number; relkind: string }>(
+      `SELECT c.oid, c.relkind
          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2`,
       [schema, name],
     );
@@ -87,7 +79,6 @@ export async function describeRelation(
       kind: KINDS[relation.relkind] ?? 'other',
       columns: rows.map((row) => ({ name: row.name, type: row.type, notNull: row.not_null })),
       geometryColumns,
-      estimatedRows: relation.rows ?? undefined,
     };
   });
 }

@@ -6,6 +6,8 @@ export interface EndedJob {
   readonly path: string;
   readonly channel: string;
   readonly kind: string;
+  /** See Kind. */
+  readonly hasLayerRow: boolean;
   readonly action: string;
   readonly name: string;
   readonly spec: Readonly<Record<string, unknown>>;
@@ -27,7 +29,7 @@ export interface JobEnd {
 
 /** The report of a job that has ended. Pure. */
 export function jobReport(job: EndedJob, end: JobEnd): JobReport {
-  const { path, channel, kind, action, name, spec } = job;
+  const { path, channel, kind, hasLayerRow, action, name, spec } = job;
   const { finishedAt, failure, warnings = [], tasks, blocked = [] } = end;
   const own = tasks.filter((task) => task.action === action);
   const ended = own.flatMap((task) => taskReport(task));
@@ -37,6 +39,7 @@ export function jobReport(job: EndedJob, end: JobEnd): JobReport {
     path,
     channel,
     kind,
+    hasLayerRow,
     action,
     name,
     workspace: typeof spec['name'] === 'string' ? textOf(spec['workspace']) : undefined,
@@ -60,7 +63,7 @@ export function jobReport(job: EndedJob, end: JobEnd): JobReport {
  * `published` is what it published before. Undefined when it did not fail, or when nobody knows what it stands for.
  */
 export function failedFileReport(
-  file: FileRecord,
+  file: FileRecord & Pick<EndedJob, 'hasLayerRow'>,
   published: Readonly<Record<string, unknown>> | undefined,
 ): JobReport | undefined {
   const { name, failure } = file;

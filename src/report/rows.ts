@@ -1,9 +1,6 @@
 import { jobText, clip, plain } from './text.js';
 import type { JobReport } from './types.js';
 
-/** The kind whose publications have a table of their own on the master, one row per layer. */
-const LAYER_KIND = 'feature';
-
 /** Which row of the master's tables a report belongs to. */
 export type RowKey =
   | { readonly table: 'slave'; readonly event: 'poll' | 'sync' }
@@ -73,9 +70,8 @@ export function decodeKey(key: string): RowKey {
 }
 
 /** The row of a job: a layer's for its publishing and removal, where people know it by its bare name. */
-export function rowOf({ kind, action, name, workspace }: JobReport): RowKey {
-  if (kind === LAYER_KIND && (action === 'publish' || action === 'remove'))
-    return { table: 'layer', publish: name };
+export function rowOf({ kind, hasLayerRow, action, name, workspace }: JobReport): RowKey {
+  if (hasLayerRow && (action === 'publish' || action === 'remove')) return { table: 'layer', publish: name };
   return {
     table: 'task',
     type: kind,

@@ -33,6 +33,8 @@ export interface JobReport {
   readonly path: string;
   readonly channel: string;
   readonly kind: string;
+  /** See Kind. */
+  readonly hasLayerRow: boolean;
   readonly action: string;
   readonly name: string;
   /** Set when names of this kind are unique within a workspace only. */

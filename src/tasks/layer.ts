@@ -63,16 +63,13 @@ export function hasTable(job: Job, settings: TaskSettings): boolean {
 }
 
 /** True when the job has a part in GeoServer on this slave. */
-export function isPublished(job: Job, settings: TaskSettings): boolean {
+export function hasGeoServerPart(job: Job, settings: TaskSettings): boolean {
   return (
     partsOf(job, settings).layers &&
     job.spec['sync_geoserver_data'] !== false &&
     job.spec['spatial_data'] !== false
   );
 }
-
-/** The same for removals. */
-export const isRemoved = isPublished;
 
 /**
  * Tokens by which jobs wait for each other (see TaskDefinition.settles). They are names of facts, not of tasks, so that a

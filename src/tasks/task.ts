@@ -31,6 +31,8 @@ export interface TaskDefinition {
   readonly ephemeral?: boolean;
   /** Types of earlier tasks of the same job that have to be done first; all earlier ones unless said otherwise. */
   readonly needs?: readonly string[];
+  /** It acts on a GeoServer without changing its catalog: tiles and pictures are no part of it. */
+  readonly leavesCatalog?: boolean;
   /** Comes after the earlier tasks of all its jobs, whether they went well or not. */
   readonly barrier?: boolean;
   /** False leaves the task out of this job. */

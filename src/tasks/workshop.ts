@@ -137,12 +137,12 @@ export class TaskWorkshop {
   }
 
   #catalogOutputs(job: Job): unknown[] {
-    const servers = new Set(this.#deps.geoservers.map((server) => server.url));
-    return this.#deps.store
+    const { definitions, geoservers, store } = this.#deps;
+    const servers = new Set(geoservers.map((server) => server.url));
+    return store
       .tasksOf(job.path)
-      .filter(
-        (task) => task.action === job.action && servers.has(task.target) && !NOT_IN_CATALOG.has(task.type),
-      )
+      .filter((task) => task.action === job.action && servers.has(task.target))
+      .filter((task) => definitions.get(task.type)?.leavesCatalog !== true)
       .map((task) => task.output);
   }
 
@@ -156,9 +156,6 @@ export class TaskWorkshop {
     };
   }
 }
-
-/** Tiles and pictures are no part of the catalog. */
-const NOT_IN_CATALOG = new Set(['empty_tiles', 'update_preview']);
 
 function isOf(task: TaskRecord, step: Step): boolean {
   return task.type === step.definition.type && task.target === step.target.id && task.object === step.object;

@@ -30,6 +30,7 @@ const file: FileRecord = {
   updatedAt: new Date('2026-11-20T10:00:00Z'),
 };
 const result = { path: PATH, action: 'publish', kind: 'feature', name: 'roads', message: 'boom' };
+const LAYERS = new Set(['feature']);
 /** Nobody listens there: what would be sent stays in the outbox. */
 const master: MasterSettings = {
   ...{ host: '127.0.0.1', port: 1, database: 'd', schema: 's', user: 'u', password: undefined },
@@ -50,14 +51,14 @@ describe('cli/run-reports', () => {
   });
 
   /** A run with what it does between its beginning and its end. */
-  async function run(work: (reports: RunReports) => void, hindrance?: string): Promise<void> {
+  async function run(work: (reports: RunReports) => unknown, hindrance?: string): Promise<void> {
     const config = { slaveName: 's', channels: ['dpaw'], statePath, master };
     const reports = new RunReports(
       { config, log: silentLogger, redactor: new Redactor(), clock: systemClock, hindrance },
       store,
     );
     const id = store.startRun('sync', new Date());
-    work(reports);
+    await work(reports);
     store.finishRun(id, new Date(), { revision: 'r1', outcome: 'done', summary: {} });
     const stopped = new AbortController();
     stopped.abort();
@@ -69,9 +70,9 @@ describe('cli/run-reports', () => {
   const nothing = { revision: 'r1', results: [], unchanged: 1, ignored: 0 };
 
   it('reports a job when it ends, and not one that was stopped', async () => {
-    await run((reports) => reports.jobEnded(job, { type: 'stopped' }));
+    await run((reports) => reports.jobEnded(job, { type: 'stopped' }, LAYERS));
     expect(layerReport()).to.equal(undefined);
-    await run((reports) => reports.jobEnded(job, { type: 'failed', failure: boom, warnings: [] }));
+    await run((reports) => reports.jobEnded(job, { type: 'failed', failure: boom, warnings: [] }, LAYERS));
     expect(layerReport()).to.have.property('failed');
   });
 
@@ -89,8 +90,8 @@ describe('cli/run-reports', () => {
   it('forgets the layers of files that are gone', async () => {
     store.saveFile(file);
     await run((reports) => {
-      reports.jobEnded(job, { type: 'done', warnings: [] });
-      reports.finished({ ...nothing, results: [{ ...result, state: 'done', known: false }] });
+      reports.jobEnded(job, { type: 'done', warnings: [] }, LAYERS);
+      return reports.finished({ ...nothing, results: [{ ...result, state: 'done', known: false }] });
     });
     expect(layerReport()).not.to.equal(undefined);
     store.deleteFile(PATH);
@@ -117,9 +118,9 @@ describe('cli/run-reports', () => {
   });
 
   it('says what hindered a poll with the poll', async () => {
-    const polled = (reports: RunReports): void => {
+    const polled = (reports: RunReports): Promise<void> => {
       reports.polled();
-      reports.finished(nothing);
+      return reports.finished(nothing);
     };
     await run(polled);
     await run(polled, 'no route to host');

@@ -41,14 +41,6 @@ describe('pgdump/relation', () => {
     }
   });
 
-  it('estimates rows, of a view too, and knows when it can not', async () => {
-    const rows = async (schema: string, name: string) =>
-      (await rig.database.describeRelation({ schema, name }, never)).estimatedRows;
-    expect(await rows('d', 'plain')).to.equal(1_000);
-    expect(await rows('s', 'plain')).to.equal(1_000);
-    expect(await rows('d', 'mixed')).to.equal(undefined);
-  });
-
   it('says that a relation is not there', async () => {
     expect(await failureOf(rig.database.describeRelation({ schema: 's', name: 'none' }, never))).to.include({
       reason: 'not-published-yet',

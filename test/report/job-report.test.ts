@@ -1,12 +1,13 @@
 import { expect } from 'chai';
 import { failedFileReport, jobReport, type EndedJob } from '../../src/report/job-report.js';
-import type { FileRecord, TaskRecord } from '../../src/state/records.js';
+import type { TaskRecord } from '../../src/state/records.js';
 
 const finishedAt = new Date('2026-11-20T10:00:00Z');
 const job: EndedJob = {
   path: 'dpaw/layers/ws1.roads.json',
   channel: 'dpaw',
   kind: 'feature',
+  hasLayerRow: true,
   action: 'publish',
   name: 'roads',
   spec: { workspace: 'ws1', name: 'roads', spatial_type: 'Point', job_id: '2002', job_batch_id: 'B2002' },
@@ -86,7 +87,8 @@ describe('report/job-report', () => {
     });
 
   describe('a task file that failed without a job', () => {
-    const file: FileRecord = {
+    const file: Parameters<typeof failedFileReport>[0] = {
+      hasLayerRow: true,
       ...{ path: job.path, blobId: 'b', contentHash: 'h', settings: 's', kind: 'feature', channel: 'dpaw' },
       ...{ action: 'publish', identity: 'i', name: 'roads', spec: undefined, state: 'failed', failure: boom },
       ...{ remark: undefined, attempts: 1, nextAttemptAt: undefined, revision: 'r', updatedAt: finishedAt },

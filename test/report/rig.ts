@@ -100,6 +100,7 @@ export function layer(workspace: string, name: string, changes: Partial<JobRepor
     path: `dpaw/layers/${workspace}.${name}.json`,
     channel: 'dpaw',
     kind: 'feature',
+    hasLayerRow: (changes.kind ?? 'feature') === 'feature',
     action: 'publish',
     name,
     workspace,

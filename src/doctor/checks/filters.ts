@@ -25,7 +25,7 @@ function look(
   setting: Surroundings['config']['filters'][FilterName],
   desired: Desired,
 ): Finding {
-  const variable = `${name.toUpperCase()}_FILTER`;
+  const { variable } = setting;
   const asked = desired.ready.flatMap(({ file, merged }: HydratedFile) => {
     const job = file.location.kind.filter === name ? filterView(file, merged) : undefined;
     return job === undefined ? [] : [{ file, job }];

@@ -7,6 +7,8 @@ export interface Filter {
 }
 
 export interface FilterSetting {
+  /** The variable it comes from. */
+  readonly variable: string;
   /** The lambda expression as the operator wrote it. */
   readonly source: string;
   /** True when the operator set none. */

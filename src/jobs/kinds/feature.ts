@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { fileReference, layer, md5, name, sql, styles } from '../fields.js';
+import { fileReference, layer, name, sql, styles } from '../fields.js';
 import { defineKind, type Spec } from '../kind.js';
 import { styleClaims } from '../style-names.js';
 
@@ -32,19 +32,17 @@ const publish = z.preprocess(
         : {}),
     };
   },
-  z
-    .object({ ...common, data: fileReference.optional(), dump_md5: md5.optional() })
-    .superRefine((spec, context) => {
-      if (!spec.sync_postgres_data) return;
-      for (const key of ['schema', 'data_schema', 'outdated_schema', 'data'] as const)
-        if (spec[key] === undefined) context.addIssue({ code: 'custom', path: [key], message: 'is missing' });
-      if (new Set([spec.schema, spec.data_schema, spec.outdated_schema]).size < 3)
-        context.addIssue({
-          code: 'custom',
-          path: ['schema'],
-          message: 'the three schemas must be different ones',
-        });
-    }),
+  z.object({ ...common, data: fileReference.optional() }).superRefine((spec, context) => {
+    if (!spec.sync_postgres_data) return;
+    for (const key of ['schema', 'data_schema', 'outdated_schema', 'data'] as const)
+      if (spec[key] === undefined) context.addIssue({ code: 'custom', path: [key], message: 'is missing' });
+    if (new Set([spec.schema, spec.data_schema, spec.outdated_schema]).size < 3)
+      context.addIssue({
+        code: 'custom',
+        path: ['schema'],
+        message: 'the three schemas must be different ones',
+      });
+  }),
 );
 
 const UPDATE_LAYER = [
@@ -97,6 +95,7 @@ export default defineKind({
   identityOf: (spec) => `layer:${String(spec['workspace'])}:${String(spec['name'])}`,
   claimsOf: (spec) => [...styleClaims(spec), ...relationsOf(spec)],
   nameOf: (spec) => String(spec['name']),
+  hasLayerRow: true,
   removable: true,
   overlay: {
     suffix: '.meta.json',

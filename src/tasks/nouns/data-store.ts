@@ -1,7 +1,7 @@
 import type { Job } from '../../jobs/job.js';
 import { AgentError } from '../../lib/errors.js';
 import { Secret } from '../../lib/secret.js';
-import { storeToken, storeUserToken, isPublished, isRemoved } from '../layer.js';
+import { storeToken, storeUserToken, hasGeoServerPart } from '../layer.js';
 import type { TaskSettings } from '../settings.js';
 import { connectionParameters, overridesIn } from '../store-parameters.js';
 import type { TaskDefinition } from '../task.js';
@@ -14,7 +14,7 @@ const createDataStore: TaskDefinition = {
   type: 'create_data_store',
   target: 'geoserver',
   needs: ['create_workspace'],
-  applies: isPublished,
+  applies: hasGeoServerPart,
   object: (job) => workspaceOf(job),
   inputs: (job, settings) => [storeName(job, settings), ownParameters(job, settings), settings.store.digest],
   async run(job, { geoserver, settings, signal }) {
@@ -35,7 +35,7 @@ const createDataStore: TaskDefinition = {
 const updateLiveStore: TaskDefinition = {
   type: 'update_live_store',
   target: 'geoserver',
-  applies: isPublished,
+  applies: hasGeoServerPart,
   object: (job) => `${workspaceOf(job)}:${nameOf(job)}`,
   // What the job does not say itself comes from the settings.
   inputs: (job, settings) => [liveParameters(job, settings).parameters, settings.store.digest],
@@ -54,7 +54,7 @@ const updateLiveStore: TaskDefinition = {
 const removeLiveStore: TaskDefinition = {
   type: 'remove_live_store',
   target: 'geoserver',
-  applies: isRemoved,
+  applies: hasGeoServerPart,
   object: (job) => `${workspaceOf(job)}:${nameOf(job)}`,
   waitsFor: (job) => [storeUserToken(workspaceOf(job))],
   async run(job, { geoserver, settings, signal }) {

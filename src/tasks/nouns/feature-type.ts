@@ -9,8 +9,7 @@ import {
   beforeRemoving,
   featureOf,
   goneLayerToken,
-  isPublished,
-  isRemoved,
+  hasGeoServerPart,
   keywordsOf,
   layerName,
   layerOf,
@@ -24,7 +23,7 @@ import { storeName } from './data-store.js';
 const updateFeatureType: TaskDefinition = {
   type: 'update_feature_type',
   target: 'geoserver',
-  applies: isPublished,
+  applies: hasGeoServerPart,
   object: layerName,
   inputs: (job, settings) => [storeName(job, settings), settings.defaultCrs],
   settles: (job) => [layerToken(layerOf(job).workspace, layerOf(job).name)],
@@ -54,7 +53,7 @@ const updateFeatureType: TaskDefinition = {
 const removeFeatureType: TaskDefinition = {
   type: 'remove_feature_type',
   target: 'geoserver',
-  applies: isRemoved,
+  applies: hasGeoServerPart,
   object: layerName,
   settles: (job) => [goneLayerToken(layerOf(job).workspace, layerOf(job).name)],
   waitsFor: beforeRemoving,

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { extname } from 'node:path';
 import type { FileReference, Job } from '../../jobs/job.js';
 import { inspectDump } from '../../pgdump/inspect.js';
-import { featureOf, hasTable, isPublished, tableToken } from '../layer.js';
+import { featureOf, hasTable, hasGeoServerPart, tableToken } from '../layer.js';
 import { ownStyles, styledOf } from '../layer-styles.js';
 import type { TaskContext, TaskDefinition } from '../task.js';
 
@@ -46,7 +46,7 @@ const fetchStyles: TaskDefinition = {
   resource: 'transfer',
   ephemeral: true,
   needs: [],
-  applies: (job, settings) => isPublished(job, settings) && ownStyles(job).length > 0,
+  applies: (job, settings) => hasGeoServerPart(job, settings) && ownStyles(job).length > 0,
   object: (job) => `${styledOf(job).workspace}:${styledOf(job).name}`,
   async run(job, context) {
     const paths = await Promise.all(

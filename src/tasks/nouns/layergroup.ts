@@ -6,8 +6,7 @@ import {
   beforeRemoving,
   goneLayerToken,
   groupsToken,
-  isPublished,
-  isRemoved,
+  hasGeoServerPart,
   layerName,
   layerOf,
   layerToken,
@@ -32,7 +31,7 @@ const groupOf = (job: Job): GroupSpec => job.spec as unknown as GroupSpec;
 const updateLayerGroup: TaskDefinition = {
   type: 'update_layergroup',
   target: 'geoserver',
-  applies: isPublished,
+  applies: hasGeoServerPart,
   object: layerName,
   settles: (job) => [
     layerToken(groupOf(job).workspace, groupOf(job).name),
@@ -68,7 +67,7 @@ const updateLayerGroup: TaskDefinition = {
 const removeLayerGroup: TaskDefinition = {
   type: 'remove_layergroup',
   target: 'geoserver',
-  applies: isRemoved,
+  applies: hasGeoServerPart,
   object: layerName,
   settles: (job) => [
     goneLayerToken(groupOf(job).workspace, groupOf(job).name),

@@ -5,8 +5,7 @@ import {
   beforePublishing,
   beforeRemoving,
   goneLayerToken,
-  isPublished,
-  isRemoved,
+  hasGeoServerPart,
   keywordsOf,
   layerName,
   layerToken,
@@ -32,7 +31,7 @@ const liveOf = (job: Job): LiveLayerSpec => job.spec as unknown as LiveLayerSpec
 const updateLiveFeatureType: TaskDefinition = {
   type: 'update_live_feature_type',
   target: 'geoserver',
-  applies: isPublished,
+  applies: hasGeoServerPart,
   object: layerName,
   inputs: (_job, settings) => settings.defaultCrs,
   settles: (job) => [
@@ -69,7 +68,7 @@ const updateLiveFeatureType: TaskDefinition = {
 const removeLiveFeatureType: TaskDefinition = {
   type: 'remove_live_feature_type',
   target: 'geoserver',
-  applies: isRemoved,
+  applies: hasGeoServerPart,
   object: layerName,
   settles: (job) => [
     goneLayerToken(liveOf(job).workspace, liveOf(job).name),

@@ -4,7 +4,7 @@ import { union, type Box, type GeoServer } from '../../geoserver/client.js';
 import type { Job } from '../../jobs/job.js';
 import { AgentError } from '../../lib/errors.js';
 import { latLonBoxOf } from '../boxes.js';
-import { isPublished, layerName, layerOf } from '../layer.js';
+import { hasGeoServerPart, layerName, layerOf } from '../layer.js';
 import { pictureAddresses } from '../picture-addresses.js';
 import type { TaskDefinition } from '../task.js';
 
@@ -20,10 +20,11 @@ const AUSTRALIA: Box = { minx: 108, miny: -45, maxx: 155, maxy: -10 };
 const updatePreview: TaskDefinition = {
   type: 'update_preview',
   target: 'geoserver',
+  leavesCatalog: true,
   once: true,
   // It waits for the sending of many previews together, which must not keep GeoServer's places taken.
   resource: 'transfer',
-  applies: (job, settings) => isPublished(job, settings) && previewPath(job) !== undefined,
+  applies: (job, settings) => hasGeoServerPart(job, settings) && previewPath(job) !== undefined,
   object: layerName,
   async run(job, { geoserver, settings, transfer, signal, output }) {
     const published = output('update_feature_type') as { hasGeometry?: boolean } | undefined;

@@ -1,7 +1,7 @@
 import type { Job } from '../../jobs/job.js';
 import { styleClaims } from '../../jobs/style-names.js';
 import { AgentError } from '../../lib/errors.js';
-import { isPublished, isRemoved, layerName, layerOf } from '../layer.js';
+import { hasGeoServerPart, layerName, layerOf } from '../layer.js';
 import { defaultStyle, ownStyles } from '../layer-styles.js';
 import type { TaskContext, TaskDefinition } from '../task.js';
 import { readStyles } from './files.js';
@@ -15,7 +15,7 @@ const goneStyleToken = (claim: string): string => `no ${claim}`;
 const updateStyles: TaskDefinition = {
   type: 'update_styles',
   target: 'geoserver',
-  applies: (job, settings) => isPublished(job, settings) && ownStyles(job).length > 0,
+  applies: (job, settings) => hasGeoServerPart(job, settings) && ownStyles(job).length > 0,
   object: layerName,
   waitsFor: (job) => styleClaims(job.spec).map(goneStyleToken),
   async run(job, context) {
@@ -37,7 +37,7 @@ const updateStyles: TaskDefinition = {
 const updateLayer: TaskDefinition = {
   type: 'update_layer',
   target: 'geoserver',
-  applies: (job, settings) => isPublished(job, settings) && ownStyles(job).length > 0,
+  applies: (job, settings) => hasGeoServerPart(job, settings) && ownStyles(job).length > 0,
   object: layerName,
   async run(job, { geoserver, signal, isNew }) {
     const first = defaultStyle(job);
@@ -61,7 +61,7 @@ const updateLayer: TaskDefinition = {
 const removeLostStyles: TaskDefinition = {
   type: 'remove_lost_styles',
   target: 'geoserver',
-  applies: isPublished,
+  applies: hasGeoServerPart,
   object: layerName,
   async run(job, context) {
     const kept = new Set(ownStyles(job).map((style) => `${layerOf(job).workspace}:${style.name}`));
@@ -73,7 +73,7 @@ const removeLostStyles: TaskDefinition = {
 const removeStyles: TaskDefinition = {
   type: 'remove_styles',
   target: 'geoserver',
-  applies: isRemoved,
+  applies: hasGeoServerPart,
   object: layerName,
   settles: (job) => styleClaims(job.spec).map(goneStyleToken),
   async run(job, context) {

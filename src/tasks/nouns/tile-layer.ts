@@ -1,6 +1,6 @@
 import { digest } from '../../lib/hash.js';
 import type { PublicationRecord } from '../../state/records.js';
-import { isPublished, layerName, layerOf } from '../layer.js';
+import { hasGeoServerPart, layerName, layerOf } from '../layer.js';
 import type { TaskContext, TaskDefinition } from '../task.js';
 
 const GRID_SETS = ['gda94', 'mercator'];
@@ -19,7 +19,7 @@ const VECTOR_FORMATS = [
 const updateTileLayer: TaskDefinition = {
   type: 'update_tile_layer',
   target: 'geoserver',
-  applies: isPublished,
+  applies: hasGeoServerPart,
   object: layerName,
   async run(job, { geoserver, signal, isNew }) {
     const { workspace, name, geoserver_setting: setting } = layerOf(job);
@@ -51,7 +51,8 @@ const updateTileLayer: TaskDefinition = {
 const emptyTiles: TaskDefinition = {
   type: 'empty_tiles',
   target: 'geoserver',
-  applies: isPublished,
+  leavesCatalog: true,
+  applies: hasGeoServerPart,
   // Asked for by name, they are emptied whatever another job of the same layer finds.
   object: (job) => (job.action === 'empty_gwc' ? `${layerName(job)} on request` : layerName(job)),
   async run(job, context) {

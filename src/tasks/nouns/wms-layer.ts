@@ -5,8 +5,7 @@ import {
   beforePublishing,
   beforeRemoving,
   goneLayerToken,
-  isPublished,
-  isRemoved,
+  hasGeoServerPart,
   keywordsOf,
   layerName,
   layerOf,
@@ -27,7 +26,7 @@ const wmsOf = (job: Job): WmsLayerSpec => job.spec as unknown as WmsLayerSpec;
 const updateWmsLayer: TaskDefinition = {
   type: 'update_wms_layer',
   target: 'geoserver',
-  applies: isPublished,
+  applies: hasGeoServerPart,
   object: layerName,
   settles: (job) => [layerToken(wmsOf(job).workspace, wmsOf(job).name), storeUserToken(wmsOf(job).workspace)],
   waitsFor: (job) => [storeToken(wmsOf(job).workspace, wmsOf(job).store), ...beforePublishing(job)],
@@ -56,7 +55,7 @@ const updateWmsLayer: TaskDefinition = {
 const removeWmsLayer: TaskDefinition = {
   type: 'remove_wms_layer',
   target: 'geoserver',
-  applies: isRemoved,
+  applies: hasGeoServerPart,
   object: layerName,
   settles: (job) => [
     goneLayerToken(layerOf(job).workspace, layerOf(job).name),

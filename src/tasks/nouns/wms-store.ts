@@ -1,6 +1,6 @@
 import type { Job } from '../../jobs/job.js';
 import { Secret } from '../../lib/secret.js';
-import { isPublished, isRemoved, storeToken, storeUserToken } from '../layer.js';
+import { hasGeoServerPart, storeToken, storeUserToken } from '../layer.js';
 import type { TaskDefinition } from '../task.js';
 import { refuseOwnStore } from './data-store.js';
 
@@ -19,7 +19,7 @@ const storeNameOf = (job: Job): string => `${storeOf(job).workspace}:${storeOf(j
 const updateWmsStore: TaskDefinition = {
   type: 'update_wms_store',
   target: 'geoserver',
-  applies: isPublished,
+  applies: hasGeoServerPart,
   object: storeNameOf,
   settles: (job) => [storeToken(storeOf(job).workspace, storeOf(job).name)],
   async run(job, { geoserver, settings, signal }) {
@@ -45,7 +45,7 @@ const updateWmsStore: TaskDefinition = {
 const removeWmsStore: TaskDefinition = {
   type: 'remove_wms_store',
   target: 'geoserver',
-  applies: isRemoved,
+  applies: hasGeoServerPart,
   object: storeNameOf,
   waitsFor: (job) => [storeUserToken(storeOf(job).workspace)],
   async run(job, { geoserver, signal }) {

@@ -1,5 +1,5 @@
 import type { Job } from '../../jobs/job.js';
-import { isPublished } from '../layer.js';
+import { hasGeoServerPart } from '../layer.js';
 import type { TaskDefinition } from '../task.js';
 import type { TaskSettings } from '../settings.js';
 
@@ -12,7 +12,7 @@ const createWorkspace: TaskDefinition = {
   type: 'create_workspace',
   target: 'geoserver',
   needs: [],
-  applies: isPublished,
+  applies: hasGeoServerPart,
   object: workspaceOf,
   inputs: uriOf,
   async run(job, { geoserver, settings, signal }) {
