@@ -19,7 +19,7 @@ export function retryCommand({ config }: Session, paths: readonly string[]): num
     const chosen = [...files.values()].filter((file) =>
       paths.length === 0 ? file.state === 'failed' : paths.includes(file.path),
     );
-    store.transaction(() => {
+    store.database.transaction(() => {
       for (const file of chosen) {
         store.saveFile({ ...file, state: 'pending', attempts: 0, nextAttemptAt: undefined });
         if (paths.length > 0) store.deleteTasks(file.path);

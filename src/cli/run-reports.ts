@@ -54,7 +54,7 @@ export class RunReports {
       channels: config.channels,
       codeVersion: config.codeBranch === undefined ? version : `${version} (${config.codeBranch})`,
     };
-    const outbox = new Outbox(config.statePath);
+    const outbox = new Outbox(store.database);
     const redact = (text: string): string => redactor.redact(text);
     this.#reporter = new Reporter(config.master, slave, { outbox, log, clock, redact });
   }
@@ -117,7 +117,7 @@ export class RunReports {
     this.#reporter.runEnded({ succeeded: false, endedAt, files: [], message });
   }
 
-  /** Sends what is waiting, unless the run was told to stop, and closes the outbox. */
+  /** Sends what is waiting, unless the run was told to stop. */
   async close(signal: AbortSignal): Promise<void> {
     try {
       if (!signal.aborted) await this.#reporter.flush(signal);

@@ -135,14 +135,14 @@ export class Reporter {
     } finally {
       clearTimeout(timer);
       signal.removeEventListener('abort', onAbort);
-      lock.release();
+      // Whoever has the lock next must not send what is sent.
+      await outbox.written().finally(() => lock.release());
     }
   }
 
-  /** Ends the connection and closes the outbox. */
+  /** Ends the connection to the master. */
   async close(): Promise<void> {
     await this.#delivery?.close();
-    this.#deps.outbox.close();
   }
 
   async #send(settings: MasterSettings, signal: AbortSignal): Promise<void> {

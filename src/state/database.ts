@@ -4,14 +4,158 @@ import Database from 'libsql';
 import { AgentError, messageOf } from '../lib/errors.js';
 import { MIGRATIONS } from './schema.js';
 
-export type Sqlite = Database.Database;
+type Sqlite = Database.Database;
+
+export type Row = Readonly<Record<string, string | number | null>>;
+type Value = string | number | null;
+
+/** The transaction of one turn of the event loop. */
+interface Turn {
+  written: Promise<void>;
+  failure?: Error;
+}
+
+/**
+ * The record's file. All that is written in one turn of the event loop is one transaction, committed when the turn ends:
+ * who writes reads it at once, `written` waits for it, and a run of hundreds of small writes waits for the disk a few times
+ * only. Such a commit survives the death of any process; a power loss may undo the last ones, in their order, unless
+ * `durably` came after them. A commit that fails is told to those who wait for it, and once to whoever writes next.
+ */
+export class RecordDatabase {
+  readonly folder: string;
+  readonly #db: Sqlite;
+  readonly #statements = new Map<string, ReturnType<Sqlite['prepare']>>();
+  #turn: Turn = { written: Promise.resolve() };
+  /** Of a commit whose writers have gone on: for whoever comes next. */
+  #failure: Error | undefined;
+
+  /** Throws AgentError; see `open`. */
+  constructor(folder: string) {
+    this.folder = folder;
+    this.#db = open(folder);
+  }
+
+  read(sql: string, ...params: Value[]): Row[] {
+    return this.#prepare(sql).all(params) as Row[];
+  }
+
+  /** Throws AgentError 'disk-full' when the disk refuses, and what SQLite throws when the statement is wrong. */
+  write(sql: string, ...params: Value[]): { readonly lastInsertRowid: number | bigint } {
+    return this.#guard(() => {
+      this.#begin();
+      return this.#prepare(sql).run(params);
+    });
+  }
+
+  /** Runs `work` with all of its writes or, when it throws, none. */
+  transaction<T>(work: () => T): T {
+    return this.#guard(() => {
+      this.#begin();
+      this.#db.exec('SAVEPOINT work');
+      try {
+        const result = work();
+        this.#db.exec('RELEASE work');
+        return result;
+      } catch (error) {
+        if (this.#db.inTransaction) this.#db.exec('ROLLBACK TO work; RELEASE work');
+        throw error;
+      }
+    });
+  }
+
+  /** Like `transaction`, and when it returns, that and everything before survives a power loss. */
+  durably<T>(work: () => T): T {
+    this.commit();
+    this.#db.pragma('synchronous = FULL');
+    try {
+      const result = this.transaction(work);
+      this.commit();
+      return result;
+    } finally {
+      if (!this.#db.inTransaction) this.#db.pragma('synchronous = NORMAL');
+    }
+  }
+
+  /** Resolves when everything that was written survives the death of this process. */
+  written(): Promise<void> {
+    return this.#turn.written;
+  }
+
+  /** Ends the turn's transaction now. */
+  commit(): void {
+    this.#throwFailure();
+    if (!this.#db.inTransaction) return;
+    this.#guard(() => {
+      try {
+        this.#db.exec('COMMIT');
+      } catch (error) {
+        if (this.#db.inTransaction) this.#db.exec('ROLLBACK');
+        throw error;
+      }
+    });
+  }
+
+  close(): void {
+    try {
+      this.commit();
+    } finally {
+      this.#db.close();
+    }
+  }
+
+  #begin(): void {
+    if (this.#db.inTransaction) return;
+    this.#throwFailure();
+    this.#db.exec('BEGIN IMMEDIATE');
+    const turn: Turn = { written: Promise.resolve() };
+    turn.written = new Promise((resolve, reject) => {
+      setImmediate(() => {
+        try {
+          if (turn === this.#turn && this.#db.open) this.commit();
+        } catch {
+          this.#failure = turn.failure;
+        }
+        if (turn.failure === undefined) resolve();
+        else reject(turn.failure);
+      });
+    });
+    // Not everybody waits; those who do are told all the same.
+    turn.written.catch(() => undefined);
+    this.#turn = turn;
+  }
+
+  /** A full disk makes SQLite roll back: then all that the turn has written is lost, and those who wait for it are told. */
+  #guard<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      const understood = toRecordError(error, this.folder);
+      if (!this.#db.inTransaction) this.#turn.failure = understood;
+      throw understood;
+    }
+  }
+
+  #throwFailure(): void {
+    const failure = this.#failure;
+    this.#failure = undefined;
+    if (failure !== undefined) throw failure;
+  }
+
+  #prepare(sql: string) {
+    const known = this.#statements.get(sql);
+    if (known) return known;
+    const statement = this.#db.prepare(sql);
+    this.#statements.set(sql, statement);
+    return statement;
+  }
+}
 
 /**
  * Opens the record in `folder`, making folder (0700) and file when they are missing, and brings its schema up to date.
- * WAL lets `status` read while a run writes; synchronous=FULL makes each commit survive a power loss.
+ * WAL lets `status` read while a run writes.
  * Throws AgentError 'invalid-config' when the folder cannot be used or the record is of a newer program.
  */
-export function openRecord(folder: string): Sqlite {
+function open(folder: string): Sqlite {
   const file = join(folder, 'record.db');
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -19,7 +163,7 @@ export function openRecord(folder: string): Sqlite {
     const database = new Database(file, { timeout: 10_000 });
     if (isNew) chmodSync(file, 0o600);
     database.pragma('journal_mode = WAL');
-    database.pragma('synchronous = FULL');
+    database.pragma('synchronous = NORMAL');
     migrate(database, file);
     return database;
   } catch (error) {
@@ -36,8 +180,9 @@ export function openRecord(folder: string): Sqlite {
  * What SQLite throws, in the program's terms: a full disk and a record that cannot be written are the operator's to mend,
  * and nothing may go on without the record. Anything else stays as it is.
  */
-export function toRecordError(error: unknown, folder: string): unknown {
-  if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return error;
+export function toRecordError(error: unknown, folder: string): Error {
+  if (!(error instanceof Error)) return new Error(String(error));
+  if (!('code' in error) || typeof error.code !== 'string') return error;
   const problem = /^SQLITE_(FULL|IOERR|READONLY|CANTOPEN|CORRUPT|NOTADB)/.exec(error.code)?.[1];
   if (problem === undefined) return error;
   const isFull = problem === 'FULL' || problem === 'IOERR';

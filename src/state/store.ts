@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { FailureReason, RetryClass } from '../lib/errors.js';
-import { openRecord, toRecordError, type Sqlite } from './database.js';
+import { RecordDatabase, type Row } from './database.js';
 import type {
   Failure,
   FileRecord,
@@ -12,51 +12,20 @@ import type {
   TaskState,
 } from './records.js';
 
-type Row = Readonly<Record<string, string | number | null>>;
-
-/**
- * The durable record: what each task file asked for, and what was applied. Every method is one durable transaction, but
- * those for tasks: they write all that happens in one turn of the event loop together, and do not wait for the disk, which
- * would stop everything for up to 10 ms each time.
- */
+/** The record: what each task file asked for, and what was applied. See RecordDatabase for when it is safe from what. */
 export class StateStore {
-  readonly folder: string;
-  readonly #db: Sqlite;
-  readonly #statements = new Map<string, ReturnType<Sqlite['prepare']>>();
-  /** Writes for the next transaction. */
-  #waiting: (() => void)[] = [];
-  #written: Promise<void> | undefined;
+  readonly database: RecordDatabase;
 
   constructor(folder: string) {
-    this.folder = folder;
-    this.#db = openRecord(folder);
+    this.database = new RecordDatabase(folder);
+  }
+
+  get folder(): string {
+    return this.database.folder;
   }
 
   close(): void {
-    try {
-      this.#flush();
-    } finally {
-      this.#db.close();
-    }
-  }
-
-  /** Runs `work` as one transaction: all of its writes are durable together, or none is. Inside another: as part of it. */
-  transaction<T>(work: () => T): T {
-    if (this.#db.inTransaction) return work();
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    try {
-      this.#db.exec('BEGIN IMMEDIATE');
-      for (const write of waiting) write();
-      const result = work();
-      this.#db.exec('COMMIT');
-      return result;
-    } catch (error) {
-      this.#rollBack();
-      // Those who wait for them are told by their own turn.
-      this.#waiting = [...waiting, ...this.#waiting];
-      throw toRecordError(error, this.folder);
-    }
+    this.database.close();
   }
 
   /** A random value of this record: digests of settings that hold a password are salted with it. */
@@ -69,12 +38,12 @@ export class StateStore {
   }
 
   setting(key: string): string | undefined {
-    const [row] = this.#all('SELECT value FROM setting WHERE key = ?', key);
+    const [row] = this.database.read('SELECT value FROM setting WHERE key = ?', key);
     return text(row?.['value']);
   }
 
   setSetting(key: string, value: string): void {
-    this.#run(
+    this.database.write(
       'INSERT INTO setting VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value',
       key,
       value,
@@ -82,11 +51,11 @@ export class StateStore {
   }
 
   files(): Map<string, FileRecord> {
-    return new Map(this.#all('SELECT * FROM file').map((row) => [String(row['path']), toFile(row)]));
+    return new Map(this.database.read('SELECT * FROM file').map((row) => [String(row['path']), toFile(row)]));
   }
 
   saveFile(file: FileRecord): void {
-    this.#run(
+    this.database.write(
       'INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
       file.path,
       file.blobId,
@@ -111,14 +80,14 @@ export class StateStore {
 
   /** Forgets a task file and its tasks; what it published stays in `publications` until that is removed. */
   deleteFile(path: string): void {
-    this.transaction(() => {
-      this.#run('DELETE FROM file WHERE path = ?', path);
-      this.#run('DELETE FROM task WHERE path = ?', path);
+    this.database.transaction(() => {
+      this.database.write('DELETE FROM file WHERE path = ?', path);
+      this.database.write('DELETE FROM task WHERE path = ?', path);
     });
   }
 
   publications(): PublicationRecord[] {
-    return this.#all('SELECT * FROM publication ORDER BY path').map((row) => ({
+    return this.database.read('SELECT * FROM publication ORDER BY path').map((row) => ({
       path: String(row['path']),
       generation: String(row['generation']),
       identity: String(row['identity']),
@@ -131,11 +100,11 @@ export class StateStore {
 
   /** The paths of `publications`, without reading the rest. */
   publishedPaths(): Set<string> {
-    return new Set(this.#all('SELECT path FROM publication').map((row) => String(row['path'])));
+    return new Set(this.database.read('SELECT path FROM publication').map((row) => String(row['path'])));
   }
 
   savePublication(p: PublicationRecord): void {
-    this.#run(
+    this.database.write(
       `INSERT OR REPLACE INTO publication (path, identity, kind, channel, name, spec, generation)
        VALUES (?, ?, ?, ?, ?, ?, ?)`,
       p.path,
@@ -149,13 +118,13 @@ export class StateStore {
   }
 
   deletePublication(path: string, identity: string): void {
-    this.#run('DELETE FROM publication WHERE path = ? AND identity = ?', path, identity);
+    this.database.write('DELETE FROM publication WHERE path = ? AND identity = ?', path, identity);
   }
 
   /** The task records of all files, by path. */
   tasks(): Map<string, TaskRecord[]> {
     const byPath = new Map<string, TaskRecord[]>();
-    for (const task of this.#all('SELECT * FROM task').map(toTask)) {
+    for (const task of this.database.read('SELECT * FROM task').map(toTask)) {
       const known = byPath.get(task.path);
       if (known) known.push(task);
       else byPath.set(task.path, [task]);
@@ -164,72 +133,67 @@ export class StateStore {
   }
 
   tasksOf(path: string): TaskRecord[] {
-    return this.#all('SELECT * FROM task WHERE path = ? ORDER BY started_at', path).map(toTask);
+    return this.database.read('SELECT * FROM task WHERE path = ? ORDER BY started_at', path).map(toTask);
   }
 
   /** Resolves when it survives the death of this process. */
-  taskStarted(keys: readonly (TaskKey & { fingerprint: string })[], at: Date): Promise<void> {
-    return this.#writeSoon(() => {
-      for (const k of keys)
-        this.#run(
-          `INSERT INTO task (path, action, type, object, target, fingerprint, state, started_at)
-           VALUES (?, ?, ?, ?, ?, ?, 'started', ?)
-           ON CONFLICT (path, action, type, object, target) DO UPDATE SET
-             fingerprint = excluded.fingerprint, state = 'started', started_at = excluded.started_at,
-             finished_at = NULL, reason = NULL, retry = NULL, message = NULL`,
-          k.path,
-          k.action,
-          k.type,
-          k.object,
-          k.target,
-          k.fingerprint,
-          at.toISOString(),
-        );
-    });
+  async taskStarted(keys: readonly (TaskKey & { fingerprint: string })[], at: Date): Promise<void> {
+    for (const k of keys)
+      this.database.write(
+        `INSERT INTO task (path, action, type, object, target, fingerprint, state, started_at)
+         VALUES (?, ?, ?, ?, ?, ?, 'started', ?)
+         ON CONFLICT (path, action, type, object, target) DO UPDATE SET
+           fingerprint = excluded.fingerprint, state = 'started', started_at = excluded.started_at,
+           finished_at = NULL, reason = NULL, retry = NULL, message = NULL`,
+        k.path,
+        k.action,
+        k.type,
+        k.object,
+        k.target,
+        k.fingerprint,
+        at.toISOString(),
+      );
+    await this.database.written();
   }
 
-  /** Seen at once by whoever reads; resolves when it survives the death of this process. */
-  taskFinished(
+  /** Resolves when it survives the death of this process. */
+  async taskFinished(
     keys: readonly TaskKey[],
     at: Date,
     result: { output?: unknown; failure?: Failure },
   ): Promise<void> {
-    return this.#writeSoon(() => {
-      for (const k of keys)
-        this.#run(
-          `UPDATE task SET state = ?, output = coalesce(?, output), reason = ?, retry = ?, message = ?, finished_at = ?
-           WHERE path = ? AND action = ? AND type = ? AND object = ? AND target = ?`,
-          result.failure ? 'failed' : 'done',
-          result.output === undefined ? null : JSON.stringify(result.output),
-          result.failure?.reason ?? null,
-          result.failure?.retry ?? null,
-          result.failure?.message ?? null,
-          at.toISOString(),
-          k.path,
-          k.action,
-          k.type,
-          k.object,
-          k.target,
-        );
-    });
+    for (const k of keys)
+      this.database.write(
+        `UPDATE task SET state = ?, output = coalesce(?, output), reason = ?, retry = ?, message = ?, finished_at = ?
+         WHERE path = ? AND action = ? AND type = ? AND object = ? AND target = ?`,
+        result.failure ? 'failed' : 'done',
+        result.output === undefined ? null : JSON.stringify(result.output),
+        result.failure?.reason ?? null,
+        result.failure?.retry ?? null,
+        result.failure?.message ?? null,
+        at.toISOString(),
+        k.path,
+        k.action,
+        k.type,
+        k.object,
+        k.target,
+      );
+    await this.database.written();
   }
 
   /** Forgets the steps of a file whose action is not this one, so that publish, remove, publish starts anew. */
   deleteOtherActions(path: string, action: string): void {
-    this.#run('DELETE FROM task WHERE path = ? AND action <> ?', path, action);
+    this.database.write('DELETE FROM task WHERE path = ? AND action <> ?', path, action);
   }
 
   made(target: string, type: string, owner: string): string[] {
-    return this.#all(
-      'SELECT name FROM made WHERE target = ? AND type = ? AND owner = ?',
-      target,
-      type,
-      owner,
-    ).map((row) => String(row['name']));
+    return this.database
+      .read('SELECT name FROM made WHERE target = ? AND type = ? AND owner = ?', target, type, owner)
+      .map((row) => String(row['name']));
   }
 
   ownerOf(target: string, type: string, name: string): string | undefined {
-    const [row] = this.#all(
+    const [row] = this.database.read(
       'SELECT owner FROM made WHERE target = ? AND type = ? AND name = ?',
       target,
       type,
@@ -238,41 +202,50 @@ export class StateStore {
     return text(row?.['owner']);
   }
 
-  addMade(target: string, type: string, name: string, owner: string): void {
-    this.#run('INSERT OR REPLACE INTO made VALUES (?, ?, ?, ?)', target, type, name, owner);
+  /** Resolves when it survives the death of this process. */
+  async addMade(target: string, type: string, name: string, owner: string): Promise<void> {
+    this.database.write('INSERT OR REPLACE INTO made VALUES (?, ?, ?, ?)', target, type, name, owner);
+    await this.database.written();
   }
 
   deleteMade(target: string, type: string, name: string): void {
-    this.#run('DELETE FROM made WHERE target = ? AND type = ? AND name = ?', target, type, name);
+    this.database.write('DELETE FROM made WHERE target = ? AND type = ? AND name = ?', target, type, name);
   }
 
   /** Forgets what was done for a file, so that all of it is due again. */
   deleteTasks(path: string): void {
-    this.#run('DELETE FROM task WHERE path = ?', path);
+    this.database.write('DELETE FROM task WHERE path = ?', path);
   }
 
   startRun(command: string, at: Date): number {
-    this.#run('DELETE FROM run WHERE id <= (SELECT max(id) FROM run) - 1000');
-    const row = this.#run('INSERT INTO run (command, started_at) VALUES (?, ?)', command, at.toISOString());
+    this.database.write('DELETE FROM run WHERE id <= (SELECT max(id) FROM run) - 1000');
+    const row = this.database.write(
+      'INSERT INTO run (command, started_at) VALUES (?, ?)',
+      command,
+      at.toISOString(),
+    );
     return Number(row.lastInsertRowid);
   }
 
+  /** Durable, with everything that the run has written. */
   finishRun(id: number, at: Date, result: { revision?: string; outcome: string; summary: unknown }): void {
-    this.#run(
-      'UPDATE run SET finished_at = ?, revision = ?, outcome = ?, summary = ? WHERE id = ?',
-      at.toISOString(),
-      result.revision ?? null,
-      result.outcome,
-      JSON.stringify(result.summary),
-      id,
+    this.database.durably(() =>
+      this.database.write(
+        'UPDATE run SET finished_at = ?, revision = ?, outcome = ?, summary = ? WHERE id = ?',
+        at.toISOString(),
+        result.revision ?? null,
+        result.outcome,
+        JSON.stringify(result.summary),
+        id,
+      ),
     );
   }
 
   lastRun(outcome?: string): RunRecord | undefined {
     const [row] =
       outcome === undefined
-        ? this.#all('SELECT * FROM run ORDER BY id DESC LIMIT 1')
-        : this.#all('SELECT * FROM run WHERE outcome = ? ORDER BY id DESC LIMIT 1', outcome);
+        ? this.database.read('SELECT * FROM run ORDER BY id DESC LIMIT 1')
+        : this.database.read('SELECT * FROM run WHERE outcome = ? ORDER BY id DESC LIMIT 1', outcome);
     return row === undefined
       ? undefined
       : {
@@ -283,64 +256,6 @@ export class StateStore {
           finishedAt: date(row['finished_at']),
           outcome: text(row['outcome']),
         };
-  }
-
-  /** A full disk makes SQLite roll back by itself. */
-  #rollBack(): void {
-    if (this.#db.inTransaction) this.#db.exec('ROLLBACK');
-  }
-
-  #writeSoon(write: () => void): Promise<void> {
-    this.#waiting.push(write);
-    this.#written ??= new Promise((resolve, reject) => {
-      setImmediate(() => {
-        this.#written = undefined;
-        try {
-          this.#flush();
-          resolve();
-        } catch (error) {
-          reject(error instanceof Error ? error : new Error(String(error)));
-        }
-      });
-    });
-    return this.#written;
-  }
-
-  /**
-   * Safe from the death of any process, and written before whatever is written next; but a power loss may undo the last of
-   * it, since nobody waits for the disk. Then the tasks of a job that is still pending, which is durable, are done again.
-   */
-  #flush(): void {
-    if (this.#waiting.length === 0 || this.#db.inTransaction) return;
-    this.#db.pragma('synchronous = NORMAL');
-    try {
-      this.transaction(() => undefined);
-    } finally {
-      this.#db.pragma('synchronous = FULL');
-    }
-  }
-
-  #all(sql: string, ...params: unknown[]): Row[] {
-    this.#flush();
-    return this.#prepare(sql).all(...params) as Row[];
-  }
-
-  #run(sql: string, ...params: unknown[]) {
-    const run = () => this.#prepare(sql).run(...params);
-    if (this.#waiting.length > 0) return this.transaction(run);
-    try {
-      return run();
-    } catch (error) {
-      throw toRecordError(error, this.folder);
-    }
-  }
-
-  #prepare(sql: string) {
-    const known = this.#statements.get(sql);
-    if (known) return known;
-    const statement = this.#db.prepare(sql);
-    this.#statements.set(sql, statement);
-    return statement;
   }
 }
 

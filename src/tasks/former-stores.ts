@@ -17,8 +17,8 @@ export function formerStore(job: Job, store: string, made: MadeThings): { previo
 }
 
 /** The layer is in this store now, and in no other. */
-export function noteStore(job: Job, store: string, made: MadeThings): void {
-  made.add(RESOURCE, addressOf(job, store), job.identity);
+export async function noteStore(job: Job, store: string, made: MadeThings): Promise<void> {
+  await made.add(RESOURCE, addressOf(job, store), job.identity);
   for (const other of storesOf(job, made)) if (other !== store) made.remove(RESOURCE, addressOf(job, other));
 }
 

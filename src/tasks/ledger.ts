@@ -58,7 +58,7 @@ export class Ledger {
   begin(verdicts: readonly Verdict[], decision: Decision, forgotten: readonly FileRecord[]): void {
     const { store } = this.#context;
     const removing = new Set(decision.jobs.filter((job) => job.action === 'remove').map((job) => job.path));
-    store.transaction(() => {
+    store.database.durably(() => {
       for (const file of this.#renewed) this.#save(file, {});
       // What another file publishes is not this one's to remove when it goes.
       const refused = new Set(decision.conflicts.map((conflict) => conflict.job));
@@ -82,7 +82,7 @@ export class Ledger {
       if (outcome.type === 'done') store.deleteOtherActions(job.path, job.action);
       return;
     }
-    store.transaction(() => {
+    store.database.transaction(() => {
       if (job.action === 'remove' && outcome.type === 'done') {
         store.deletePublication(job.path, job.identity);
         if (!this.#blobs.has(job.path)) {

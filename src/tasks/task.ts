@@ -95,6 +95,7 @@ export interface TaskContext {
 export interface MadeThings {
   of(type: string, owner: string): readonly string[];
   ownerOf(type: string, name: string): string | undefined;
-  add(type: string, name: string, owner: string): void;
+  /** To be waited for before the thing is made. */
+  add(type: string, name: string, owner: string): Promise<void>;
   remove(type: string, name: string): void;
 }

@@ -43,11 +43,10 @@ describe('cli/run-reports', () => {
   beforeEach(async () => {
     statePath = await tempDir('record');
     store = new StateStore(statePath);
-    outbox = new Outbox(statePath);
+    outbox = new Outbox(store.database);
   });
   afterEach(() => {
     store.close();
-    outbox.close();
   });
 
   /** A run with what it does between its beginning and its end. */

@@ -254,13 +254,14 @@ describe('report: delivery', () => {
     const reporter = rig.reporter();
     for (let number = 0; number < 200; number += 1) reporter.jobEnded(layer('ws1', `l${number}`));
     const script = `
+      const { RecordDatabase } = await import('./src/state/database.js');
       const { Outbox } = await import('./src/state/outbox.js');
       const { Reporter } = await import('./src/report/reporter.js');
       const { Secret } = await import('./src/lib/secret.js');
       const { silentLogger } = await import('./src/lib/log.js');
       const { systemClock } = await import('./src/lib/clock.js');
       const [folder, settings] = JSON.parse(process.env.SENDER);
-      const deps = { outbox: new Outbox(folder), log: silentLogger, clock: systemClock, redact: (t) => t };
+      const deps = { outbox: new Outbox(new RecordDatabase(folder)), log: silentLogger, clock: systemClock, redact: (t) => t };
       const slave = { name: 'slave-1', channels: [], codeVersion: '1' };
       const password = new Secret(process.env.SENDER_PASSWORD);
       setTimeout(() => process.kill(process.pid, 'SIGKILL'), 1500);

@@ -4,6 +4,7 @@ import { Redactor, Secret } from '../../src/lib/secret.js';
 import { initMaster } from '../../src/report/init.js';
 import { Reporter } from '../../src/report/reporter.js';
 import type { JobReport, MasterSettings } from '../../src/report/types.js';
+import { RecordDatabase } from '../../src/state/database.js';
 import { Outbox } from '../../src/state/outbox.js';
 import { postgres, type Row, type TestDatabase } from '../support/postgres.js';
 import { tempDir } from '../support/temp.js';
@@ -53,11 +54,14 @@ export async function makeRig({ schema = 'public' } = {}): Promise<Rig> {
   const logged: Rig['logged'] = [];
   const log = collector(logged);
   const opened: { close(): unknown }[] = [];
-  const outbox = (): Outbox => {
-    const box = new Outbox(folder);
-    opened.push(box);
-    return box;
+  const records = new Map<string, RecordDatabase>();
+  /** One connection to each, as in a run. */
+  const record = (of: string): RecordDatabase => {
+    const known = records.get(of) ?? new RecordDatabase(of);
+    records.set(of, known);
+    return known;
   };
+  const outbox = (): Outbox => new Outbox(record(folder));
   const name = `"${schema.replaceAll('"', '""')}"`;
   const rows = (table: string): Promise<Row[]> => master.query(`SELECT * FROM ${name}.${table} ORDER BY id`);
   return {
@@ -67,7 +71,7 @@ export async function makeRig({ schema = 'public' } = {}): Promise<Rig> {
     logged,
     reporter: (options = {}) => {
       const deps = {
-        outbox: new Outbox(options.folder ?? folder),
+        outbox: new Outbox(record(options.folder ?? folder)),
         log,
         clock: systemClock,
         redact: (text: string) => redactor.redact(text),
@@ -88,7 +92,7 @@ export async function makeRig({ schema = 'public' } = {}): Promise<Rig> {
     tasks: () => rows('monitor_tasksyncstatus'),
     slaves: () => rows('monitor_slaveserver'),
     close: async () => {
-      for (const each of opened) await Promise.resolve(each.close());
+      for (const each of [...opened, ...records.values()]) await Promise.resolve(each.close());
       await master.drop();
     },
   };

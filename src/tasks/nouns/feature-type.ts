@@ -43,7 +43,7 @@ const updateFeatureType: TaskDefinition = {
       },
       context.signal,
     );
-    noteStore(job, store, context.made);
+    await noteStore(job, store, context.made);
     const { sqlView, srs, nativeBox, latLonBox } = featureType;
     const shown = digest([store, table, sqlView, srs, nativeBox, latLonBox].map((part) => part ?? null));
     return { output: { change, shown, table, hasGeometry }, warnings };

@@ -60,7 +60,7 @@ const updateLiveFeatureType: TaskDefinition = {
       },
       signal,
     );
-    noteStore(job, datastore, made);
+    await noteStore(job, datastore, made);
     return { output: { change } };
   },
 };

@@ -21,8 +21,8 @@ const updateStyles: TaskDefinition = {
   async run(job, context) {
     const { workspace } = layerOf(job);
     const changes = await Promise.all(
-      [...(await readStyles(context))].map(([name, sld]) => {
-        claimStyle(job, `${workspace}:${name}`, context);
+      [...(await readStyles(context))].map(async ([name, sld]) => {
+        await claimStyle(job, `${workspace}:${name}`, context);
         return context.geoserver.ensureStyle(
           { workspace, name, sld, likelyNew: context.isNew },
           context.signal,
@@ -82,7 +82,7 @@ const removeStyles: TaskDefinition = {
 };
 
 /** Notes that the layer is about to make the style; refuses one that another layer made and still has. */
-function claimStyle(job: Job, style: string, { made, publications }: TaskContext): void {
+async function claimStyle(job: Job, style: string, { made, publications }: TaskContext): Promise<void> {
   const owner = made.ownerOf(STYLE, style);
   const isKept = publications().some(
     ({ identity, spec }) => identity === owner && styleClaims(spec).includes(`style:${style}`),
@@ -93,7 +93,7 @@ function claimStyle(job: Job, style: string, { made, publications }: TaskContext
       retry: 'remote',
       hint: 'Give one of the two styles or layers another name on the master.',
     });
-  made.add(STYLE, style, job.identity);
+  await made.add(STYLE, style, job.identity);
 }
 
 async function removeMade(job: Job, kept: ReadonlySet<string>, context: TaskContext): Promise<string[]> {

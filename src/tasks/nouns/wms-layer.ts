@@ -47,7 +47,7 @@ const updateWmsLayer: TaskDefinition = {
       },
       signal,
     );
-    noteStore(job, store, made);
+    await noteStore(job, store, made);
     return { output: { change } };
   },
 };
