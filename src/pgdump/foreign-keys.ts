@@ -3,10 +3,11 @@ import type { Session } from './connections.js';
 import type { DatabaseContext } from './context.js';
 import { sqlState } from './errors.js';
 import type { DumpInfo, ForeignKey } from './inspect.js';
+import { withLockRetries, type LockRetryOptions } from './lock-retry.js';
 import { quoteName, type TableAddress } from './names.js';
 
-/** Adding a key blocks writers, never readers, so it may wait this long for them. */
-const LOCK_TIMEOUT_MS = 30_000;
+/** Adding a key blocks writers, never readers, so it may wait this long for them, or as long as a swap if that is less. */
+const LONGEST_LOCK_WAIT_MS = 30_000;
 
 const VIOLATED = '23503';
 /** The target has no such column, no unique key, other types, or is gone. */
@@ -26,20 +27,24 @@ export async function checkParents(session: Session, address: TableAddress, info
 
 /**
  * Adds the foreign keys of the dump to the restored table and records them. One whose target is not on this slave is left
- * out, and added when the target is published. Returns warnings.
+ * out, and added when the target is published. Returns warnings. Throws like withLockRetries while others write to a target.
  */
 export async function addOwnForeignKeys(
   context: DatabaseContext,
   session: Session,
-  address: TableAddress,
   keys: readonly ForeignKey[],
+  lock: LockRetryOptions,
 ): Promise<string[]> {
+  const { address } = lock;
   const warnings: string[] = [];
   await record(session, address, keys);
   for (const key of keys) {
     const absent = !isOwn(address, key) && (await presence(session, key)) === 'absent';
     if (absent) warnings.push(leftOut(key.name));
-    else warnings.push(...(await add(context, session, key.name, key.definition)));
+    else {
+      const attempt = (): Promise<string[]> => add(context, session, key.name, key.definition);
+      warnings.push(...(await withLockRetries(session, lock, attempt)));
+    }
   }
   return warnings;
 }
@@ -161,7 +166,8 @@ async function validate(
 }
 
 async function execute(context: DatabaseContext, session: Session, sql: string): Promise<void> {
-  await session.script(`SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}; ${sql}`, {
+  const lockMs = Math.min(LONGEST_LOCK_WAIT_MS, context.lockWaitMs);
+  await session.script(`SET LOCAL lock_timeout = ${lockMs}; ${sql}`, {
     timeoutMs: context.restoreTimeoutMs,
     doing: 'Adding a foreign key',
   });

@@ -47,40 +47,38 @@ export async function withLockRetries<T>(
   }
 }
 
-interface Blocker {
+interface Holder {
   readonly pid: number;
-  readonly usename: string;
-  readonly state: string;
-  readonly seconds: number;
+  readonly who: string;
+  readonly state: string | null;
+  readonly seconds: number | null;
   readonly query: string;
+  readonly relations: readonly string[];
 }
 
 async function blocked(
   session: Session,
-  options: LockRetryOptions,
+  { address }: LockRetryOptions,
   waitedMs: number,
   cause: unknown,
 ): Promise<AgentError> {
-  const { schema, dataSchema, outdatedSchema, table } = options.address;
-  const blockers = await session.query<Blocker>(
-    `SELECT DISTINCT a.pid, a.usename, a.state, left(regexp_replace(a.query, '\\s+', ' ', 'g'), 120) AS query,
-            round(extract(epoch FROM clock_timestamp() - coalesce(a.xact_start, a.query_start)))::int AS seconds
-       FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
-      WHERE l.granted AND l.pid <> pg_backend_pid()
-        AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-        AND l.relation IN (borg_slave.relation($1, $4), borg_slave.relation($2, $4), borg_slave.relation($3, $4))
-      ORDER BY seconds DESC LIMIT 5`,
-    [schema, dataSchema, outdatedSchema, table],
-  );
-  const who = blockers.map((b) => `pid ${b.pid} of ${b.usename} (${b.state} for ${b.seconds} s: ${b.query})`);
+  const { schema, dataSchema, outdatedSchema, table } = address;
+  const holders = await session.query<Holder>('SELECT * FROM borg_slave.lock_holders($1, $2, $3, $4)', [
+    ...[schema, dataSchema, outdatedSchema, table],
+  ]);
   return new AgentError(
     'locked',
-    `The table ${dataSchema}.${table} was busy for ${Math.round(waitedMs / 1000)} s` +
-      (who.length === 0 ? '; nobody holds it just now.' : `: ${who.join('; ')}.`),
+    `The table ${dataSchema}.${table}, or what depends on it, was busy for ${Math.round(waitedMs / 1000)} s` +
+      (holders.length === 0 ? '; nobody holds it just now.' : `: ${holders.map(describe).join('; ')}.`),
     {
       retry: 'transient',
       hint: 'End these sessions, or wait for them; the old rows are served meanwhile.',
       cause,
     },
   );
+}
+
+function describe({ pid, who, state, seconds, query, relations }: Holder): string {
+  const since = seconds === null ? '' : ` for ${seconds} s`;
+  return `pid ${pid} of ${who} (${state ?? 'in a state unknown'}${since}, holds ${relations.join(', ')}: ${query})`;
 }

@@ -191,7 +191,7 @@ async function restoreAndStage(
     signal,
   );
   progress(publication, 'table is verified');
-  const warnings = await addOwnForeignKeys(context, session, request, info.foreignKeys);
+  const warnings = await addOwnForeignKeys(context, session, info.foreignKeys, lockOptions(publication));
   await session.query(
     'SELECT borg_slave.stage($1, $2, $3, $4, $5, $6)',
     [

@@ -3,13 +3,14 @@ import type { Session } from '../connections.js';
 import { BOOKKEEPING } from './bookkeeping.sql.js';
 import { CATALOG } from './catalog.sql.js';
 import { FOREIGN_KEYS } from './foreign-keys.sql.js';
+import { LOCKS } from './locks.sql.js';
 import { PREPARE } from './prepare.sql.js';
 import { REBUILD } from './rebuild.sql.js';
 import { REMOVE } from './remove.sql.js';
 import { ROLES } from './roles.sql.js';
 import { SWAP } from './swap.sql.js';
 
-const FUNCTIONS = [CATALOG, REBUILD, FOREIGN_KEYS, PREPARE, SWAP, REMOVE, ROLES].join('\n');
+const FUNCTIONS = [CATALOG, REBUILD, FOREIGN_KEYS, PREPARE, LOCKS, SWAP, REMOVE, ROLES].join('\n');
 /** The text itself is the version, so that it can't be forgotten to raise it. */
 const VERSION = `slave-sync ${sha256(BOOKKEEPING + FUNCTIONS).slice(0, 16)}`;
 

@@ -2,39 +2,6 @@
  * The swap: one call, one transaction, one round trip while readers wait. Either all of it is done or nothing.
  */
 export const SWAP = /* sql */ `
--- ACCESS EXCLUSIVE on this relation alone. LOCK TABLE would lock what a view reads as well, with the rights of the
--- view's owner, who may have none but SELECT; and it does not take materialized views.
-CREATE FUNCTION borg_slave.lock_exclusively(relation oid) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-  EXECUTE (SELECT format('ALTER TABLE %s OWNER TO %I', borg_slave.qualified_name(oid), pg_get_userbyid(relowner))
-             FROM pg_class WHERE oid = relation);
-END $$;
-
--- Locks all that a swap will touch, in the order in which readers lock it: a view before what it reads. In another
--- order, a reader and the swap would wait for each other, and the server would end the reader.
-CREATE FUNCTION borg_slave.lock_for_swap(view_oid oid, old_table oid, new_table oid) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-  same_columns boolean := view_oid IS NOT NULL AND borg_slave.replaceable(view_oid, new_table);
-  r record;
-BEGIN
-  FOR r IN
-    WITH touched AS (
-      SELECT x.reader FROM borg_slave.readers(array_remove(ARRAY[old_table, view_oid], NULL)) x
-       WHERE NOT same_columns OR borg_slave.reads(x.reader, old_table))
-    SELECT x.reader FROM borg_slave.readers(array_remove(ARRAY[old_table, view_oid], NULL)) x
-     WHERE x.reader IN (SELECT reader FROM touched)
-        OR x.reader IN (SELECT y.reader FROM borg_slave.readers(ARRAY(
-             SELECT t.reader FROM touched t JOIN pg_class c ON c.oid = t.reader AND c.relkind = 'm')) y)
-     ORDER BY x.depth DESC, x.reader LOOP
-    CONTINUE WHEN r.reader IS NOT DISTINCT FROM view_oid;
-    PERFORM borg_slave.lock_exclusively(r.reader);
-  END LOOP;
-  IF view_oid IS NOT NULL THEN PERFORM borg_slave.lock_exclusively(view_oid); END IF;
-  IF old_table IS NOT NULL THEN PERFORM borg_slave.lock_exclusively(old_table); END IF;
-END $$;
-
 -- Re-points what reads the old table or the access view. Returns how many views were made anew.
 -- A plain view is re-pointed by CREATE OR REPLACE, which keeps its identity; a materialized view, a view whose column
 -- types change, and whatever reads such a one must be dropped and made anew, in order of depth.
