@@ -33,6 +33,8 @@ export interface TaskDefinition {
   readonly needs?: readonly string[];
   /** It acts on a GeoServer without changing its catalog: tiles and pictures are no part of it. */
   readonly leavesCatalog?: boolean;
+  /** It sends a file, together with those of other jobs. */
+  readonly sends?: boolean;
   /** Comes after the earlier tasks of all its jobs, whether they went well or not. */
   readonly barrier?: boolean;
   /** False leaves the task out of this job. */

@@ -78,6 +78,7 @@ export class TaskWorkshop {
     for (const { job, circle } of plan.circular) onJob(job, circular(circle));
     await runPlan(plan, {
       ...this.#deps,
+      onStep: this.#countingSends(plan),
       perform: (step, job, signal) => this.#perform(step, job, signal),
       onJob,
       record: {
@@ -85,6 +86,18 @@ export class TaskWorkshop {
         finished: (keys, result) => store.taskFinished(keys, clock.now(), result),
       },
     });
+  }
+
+  /** Tells the transfer how many files are yet to be sent, so that it neither sends each by itself nor waits for none. */
+  #countingSends(plan: Plan): (event: StepEvent) => void {
+    const { transfer, onStep } = this.#deps;
+    const open = new Set(plan.steps.filter((step) => step.definition.sends));
+    if (open.size > 0) transfer.expectSends(open.size);
+    return (event) => {
+      const hasEnded = event.state === 'done' || event.state === 'failed' || event.state === 'blocked';
+      if (hasEnded && open.delete(event.step)) transfer.expectSends(open.size);
+      onStep(event);
+    };
   }
 
   async #perform(step: Step, job: Job, signal: AbortSignal): Promise<TaskResult | undefined> {

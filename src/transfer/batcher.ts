@@ -7,12 +7,13 @@ const MAX_WINDOWS = 40;
  */
 export class Batcher<Item> {
   readonly #slots: number;
-  readonly #windowMs: number;
+  readonly #windowMs: () => number;
   readonly #take: (waiting: readonly Item[]) => Item[];
   readonly #work: (batch: readonly Item[]) => Promise<void>;
   readonly #running = new Set<Promise<void>>();
   #waiting: Item[] = [];
   #expected = 0;
+  #atWork = 0;
   #timer: NodeJS.Timeout | undefined;
 
   /**
@@ -22,7 +23,7 @@ export class Batcher<Item> {
    */
   constructor(options: {
     readonly slots: number;
-    readonly windowMs: number;
+    readonly windowMs: () => number;
     readonly take: (waiting: readonly Item[]) => Item[];
     readonly work: (batch: readonly Item[]) => Promise<void>;
   }) {
@@ -30,6 +31,11 @@ export class Batcher<Item> {
     this.#windowMs = options.windowMs;
     this.#take = options.take;
     this.#work = options.work;
+  }
+
+  /** Items that wait or are being worked on. */
+  get size(): number {
+    return this.#waiting.length + this.#atWork;
   }
 
   add(item: Item): void {
@@ -50,30 +56,33 @@ export class Batcher<Item> {
   /** Resolves when nothing waits and nothing runs. */
   async idle(): Promise<void> {
     while (this.#waiting.length > 0 || this.#running.size > 0) {
-      this.#start();
+      this.start();
       await Promise.race(this.#running);
     }
   }
 
-  #openWindow(windows: number): NodeJS.Timeout {
-    return setTimeout(() => {
-      if (this.#expected > 0 && windows > 1) this.#timer = this.#openWindow(windows - 1);
-      else this.#start();
-    }, this.#windowMs);
-  }
-
-  #start(): void {
+  /** Waits no longer for more. */
+  start(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     while (this.#waiting.length > 0 && this.#running.size < this.#slots) {
       const batch = this.#take(this.#waiting);
       const taken = new Set(batch);
       this.#waiting = this.#waiting.filter((item) => !taken.has(item));
+      this.#atWork += batch.length;
       const work = this.#work(batch).finally(() => {
         this.#running.delete(work);
-        this.#start();
+        this.#atWork -= batch.length;
+        this.start();
       });
       this.#running.add(work);
     }
+  }
+
+  #openWindow(windows: number): NodeJS.Timeout {
+    return setTimeout(() => {
+      if (this.#expected > 0 && windows > 1) this.#timer = this.#openWindow(windows - 1);
+      else this.start();
+    }, this.#windowMs());
   }
 }

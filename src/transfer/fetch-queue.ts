@@ -7,7 +7,7 @@ import type { FetchedFile } from './types.js';
 /** Long enough for requests that are made in one go, too short to be noticed. */
 const WINDOW_MS = 15;
 /** Fewer large files in one rsync call are not worth a call of their own. */
-const MIN_LARGE_BATCH = 8;
+const MIN_LARGE_BATCH = 16;
 
 /** Fetches the files of one host: few rsync calls, each file handed out as soon as it is complete and verified. */
 export class FetchQueue {
@@ -21,7 +21,7 @@ export class FetchQueue {
     const batcher = (slotsOfSize: number, take: (waiting: readonly Waiter[]) => Waiter[]) =>
       new Batcher<Waiter>({
         slots: slotsOfSize,
-        windowMs: WINDOW_MS,
+        windowMs: () => WINDOW_MS,
         take,
         work: async (waiters) => {
           const late = await new FetchBatch(host, this.staging, this.#arriving, deps).run(waiters);

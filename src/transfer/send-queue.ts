@@ -7,8 +7,10 @@ import type { LocalFiles } from './local-files.js';
 import { rsync, type RsyncOutcome } from './rsync.js';
 import type { Location } from './source.js';
 
-/** Previews come one by one as layers get ready, and nobody waits for them: gather many. */
+/** Files sent within this time go together. */
 const WINDOW_MS = 500;
+/** Where more are known to come: previews come one by one as layers get ready, and nobody waits for them. */
+const LONG_WINDOW_MS = 5_000;
 
 const OPTIONS = [
   // Also an image of the same size that was drawn within the same second.
@@ -42,12 +44,13 @@ export interface SendDeps {
 export class SendQueue {
   readonly #deps: SendDeps;
   readonly #batcher: Batcher<Item>;
+  #expected: number | undefined;
 
   constructor(deps: SendDeps) {
     this.#deps = deps;
     this.#batcher = new Batcher<Item>({
       slots: 1,
-      windowMs: WINDOW_MS,
+      windowMs: () => (this.#expected === undefined ? WINDOW_MS : LONG_WINDOW_MS),
       take: (waiting) => waiting.filter((item) => placeOf(item) === waiting.map(placeOf)[0]),
       work: (batch) => this.#sendBatch(batch),
     });
@@ -63,11 +66,22 @@ export class SendQueue {
         else resolve();
       };
       this.#batcher.add({ ...sending, signal, settle });
+      this.#startWhenAllAreHere();
     });
+  }
+
+  /** How many files there may be that are not sent yet: once all of them wait here, nothing more is waited for. */
+  expect(count: number): void {
+    this.#expected = count;
+    this.#startWhenAllAreHere();
   }
 
   async close(): Promise<void> {
     await this.#batcher.idle();
+  }
+
+  #startWhenAllAreHere(): void {
+    if (this.#expected !== undefined && this.#batcher.size >= this.#expected) this.#batcher.start();
   }
 
   async #sendBatch(batch: readonly Item[]): Promise<void> {

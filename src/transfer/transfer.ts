@@ -80,7 +80,7 @@ export class Transfer {
 
   /**
    * Sends `localRoot`/`relative` to `remote` (`user@host:/folder`, from a task file: not trusted), where it gets the same
-   * relative path; folders are made. Files sent within half a second to the same place go in one rsync call.
+   * relative path; folders are made. Files sent within half a second to the same place go in one rsync call; see `expectSends`.
    */
   async send(localRoot: string, relative: string, remote: string, signal: AbortSignal): Promise<void> {
     const stop = this.#until(signal);
@@ -88,6 +88,14 @@ export class Transfer {
       { localRoot, relative: checkRelativePath(relative), to: parseLocation(remote) },
       stop,
     );
+  }
+
+  /**
+   * How many calls of `send` are yet to be settled, made or not. Once this is known, files wait some seconds for each other,
+   * and not at all when all of them are there.
+   */
+  expectSends(count: number): void {
+    this.#sends.expect(count);
   }
 
   /** Says that one user of a fetched file is done with it; without any it may be deleted to make room. */

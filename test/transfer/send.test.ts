@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { mkdir, readFile, readdir, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { tempDir } from '../support/temp.js';
 import { TransferRig, failure, never } from './rig.js';
 
@@ -37,6 +38,34 @@ describe('transfer: send', () => {
     for (const name of names)
       expect(await readFile(join(rig.files, 'with blank/slave', name), 'utf8')).to.equal(`slave/${name}`);
     expect((await rig.counts()).sessions).to.equal(before.sessions + 1);
+  });
+
+  it('sends what comes one by one together, as soon as all that may come is there', async () => {
+    const before = await rig.counts();
+    const transfer = rig.transfer();
+    const remote = `${rig.host}:${rig.files}`;
+    transfer.expectSends(4);
+    const sends: Promise<void>[] = [];
+    for (const name of ['a.png', 'b.png', 'c.png']) {
+      sends.push(transfer.send(previews, await draw(name), remote, never));
+      await sleep(600);
+    }
+    expect(await readdir(rig.files)).to.deep.equal([]);
+    transfer.expectSends(3); // One of them came to nothing.
+    await Promise.all(sends);
+    expect(await readdir(rig.files)).to.deep.equal(['a.png', 'b.png', 'c.png']);
+    expect((await rig.counts()).sessions).to.equal(before.sessions + 1);
+    transfer.expectSends(1);
+    await transfer.send(previews, await draw('d.png'), remote, never);
+    expect(await readdir(rig.files)).to.include('d.png');
+  });
+
+  it('waits no longer than some seconds for what does not come', async function () {
+    this.timeout(20_000);
+    const transfer = rig.transfer();
+    transfer.expectSends(2);
+    await transfer.send(previews, await draw('a.png'), `${rig.host}:${rig.files}`, never);
+    expect(await readdir(rig.files)).to.deep.equal(['a.png']);
   });
 
   it('replaces what is there', async () => {

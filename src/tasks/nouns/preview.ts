@@ -24,6 +24,7 @@ const updatePreview: TaskDefinition = {
   once: true,
   // It waits for the sending of many previews together, which must not keep GeoServer's places taken.
   resource: 'transfer',
+  sends: true,
   applies: (job, settings) => hasGeoServerPart(job, settings) && previewPath(job) !== undefined,
   object: layerName,
   async run(job, { geoserver, settings, transfer, signal, output }) {
