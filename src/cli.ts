@@ -176,7 +176,10 @@ program
 
 program
   .command('plan')
-  .description('say what a run would do, in order, without doing any of it')
+  .description(
+    'say what a run would do, in order, and whether the removal guard would stop it; fetches meta files into the cache ' +
+      'where they are missing, and changes nothing else',
+  )
   .option('--prune', 'as with sync')
   .option('--json', 'as JSON')
   .action(

@@ -6,7 +6,7 @@ import { digest } from './lib/hash.js';
 import type { Logger } from './lib/log.js';
 import type { Decision } from './tasks/decide.js';
 import type { StateStore } from './state/store.js';
-import { guard } from './tasks/guard.js';
+import { guard, type Guarded } from './tasks/guard.js';
 import type { Plan } from './tasks/plan.js';
 import { jobResult, knownFailure, outcomeResult, verdictResult, type JobResult } from './tasks/results.js';
 import type { JobOutcome } from './tasks/run.js';
@@ -96,13 +96,13 @@ export async function reconcile(input: ReconcileInput): Promise<Reconciled> {
   return { revision, results, unchanged: difference.unchanged, ignored: difference.ignored };
 }
 
-/** Stops a run that would remove too much before its first change; exactly that list can be approved. */
-async function guardRemovals(
+/** What of a run has to be approved, and whether it is; undefined when nothing has to be. */
+async function judgeRemovals(
   revision: string,
   entries: readonly ManifestEntry[],
   decision: Decision,
-  { repository, store, maxRemovals, run }: ReconcileInput,
-): Promise<void> {
+  { repository, store, maxRemovals }: ReconcileInput,
+): Promise<{ guarded: Guarded | undefined; isApproved: boolean; root: string | undefined }> {
   const root = await repository.rootId(revision);
   const knownRoot = store.setting('root');
   const guarded = guard({
@@ -112,7 +112,19 @@ async function guardRemovals(
     isEmpty: entries.length === 0,
     isAnother: root !== undefined && knownRoot !== undefined && root !== knownRoot,
   });
-  if (guarded !== undefined && store.setting(APPROVED) !== guarded.digest) {
+  return { guarded, isApproved: guarded?.digest === store.setting(APPROVED), root };
+}
+
+/** Stops a run that would remove too much before its first change; exactly that list can be approved. */
+async function guardRemovals(
+  revision: string,
+  entries: readonly ManifestEntry[],
+  decision: Decision,
+  input: ReconcileInput,
+): Promise<void> {
+  const { store, run } = input;
+  const { guarded, isApproved, root } = await judgeRemovals(revision, entries, decision, input);
+  if (guarded !== undefined && !isApproved) {
     // The same list keeps its number, however often it is stopped.
     const before = JSON.parse(store.setting(GUARDED) ?? '{}') as Partial<StoppedRun>;
     const stopped: StoppedRun = {
@@ -131,14 +143,22 @@ async function guardRemovals(
   if (root !== undefined) store.setSetting('root', root);
 }
 
-/** What a run would do, without doing or recording any of it. */
-export async function preview(
-  input: ReconcileInput,
-): Promise<{ revision: string; decision: Decision; plan: Plan }> {
+export interface Preview {
+  readonly revision: string;
+  readonly decision: Decision;
+  readonly plan: Plan;
+  /** Why the run would stop before its first change. */
+  readonly guarded: Guarded | undefined;
+}
+
+/** What a run would do, without doing any of it. Its store has to be one that forgets what is written. */
+export async function preview(input: ReconcileInput): Promise<Preview> {
   const revision = await input.repository.target();
   const entries = await readDesired(revision, input);
   const { decision } = await surveyAt(revision, entries, input);
-  return { revision, decision, plan: (await input.workshop()).plan(decision.jobs) };
+  const { guarded, isApproved } = await judgeRemovals(revision, entries, decision, input);
+  const plan = (await input.workshop()).plan(decision.jobs);
+  return { revision, decision, plan, guarded: isApproved ? undefined : guarded };
 }
 
 /** What the state repository says: all files of the revision. */

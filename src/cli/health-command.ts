@@ -76,11 +76,10 @@ function thresholdsOf(
 /** Undefined when there is no record. */
 async function gather(session: Session): Promise<HealthFacts | undefined> {
   const { config, clock } = session;
-  // Opening it would make one, perhaps as another user than the daemon's.
   if (!existsSync(join(config.statePath, 'record.db'))) return undefined;
   const target = await readTarget(session);
   const disks = await Promise.all([readDisk('state', config.statePath), readDisk('cache', config.cachePath)]);
-  const store = new StateStore(config.statePath);
+  const store = new StateStore(config.statePath, 'read');
   try {
     const heartbeat = readHeartbeat(store);
     const files = [...store.files().values()];

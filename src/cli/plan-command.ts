@@ -3,13 +3,16 @@ import { EXIT } from './exit-codes.js';
 import { previewRun } from './run-once.js';
 import type { Session } from './session.js';
 
-/** What a run would do now, in an order in which it could be done. */
+/**
+ * What a run would do now, in an order in which it could be done, and whether the removal guard would stop it. Takes no
+ * lock and writes no record; meta files that are not in the cache yet are fetched into it.
+ */
 export async function planCommand(
   session: Session,
   options: { readonly prune?: boolean; readonly json?: boolean },
 ): Promise<number> {
   const { config, log, redactor, clock, stop } = session;
-  const { revision, decision, plan } = await previewRun({
+  const { revision, decision, plan, guarded } = await previewRun({
     command: 'plan',
     config,
     log,
@@ -37,9 +40,12 @@ export async function planCommand(
     ...plan.circular.map(({ job, circle }) => `${job.path}: waits in a circle with ${circle.join(', ')}`),
   ];
   const text = options.json
-    ? JSON.stringify({ revision, steps: rows, refused }, null, 2)
+    ? JSON.stringify({ revision, stopped: guarded?.why ?? null, steps: rows, refused }, null, 2)
     : [
         `revision ${revision.slice(0, 12)}: ${decision.jobs.length} jobs, ${rows.length} steps`,
+        ...(guarded === undefined
+          ? []
+          : [`stopped  before the first change, until approved: ${guarded.why}`]),
         ...rows.map((row) => {
           const waits = [...row.needs, ...row.after];
           const target = row.target === 'local' ? '' : ` @ ${row.target}`;

@@ -119,9 +119,9 @@ async function warnOfFilters({ config, log }: RunOptions, store: StateStore): Pr
   }
 }
 
-/** What a run would do now. Takes no lock, writes nothing. */
+/** What a run would do now. Takes no lock; the record stays as it is, while the cache may get meta files. */
 export async function previewRun(options: RunOptions) {
-  const store = new StateStore(options.config.statePath);
+  const store = new StateStore(options.config.statePath, 'rehearse');
   const resources = new Resources(options, store, options.signal);
   try {
     const repository = await options.openRepository(options.signal);

@@ -5,12 +5,12 @@ import { leftParts, type SkippedParts } from '../tasks/left-parts.js';
 import { loadTasks } from '../tasks/load-tasks.js';
 import type { Session } from './session.js';
 
-/** What the record says of every task file. Reads only; works while a run writes. */
+/** What the record says of every task file; nothing where there is no record. Reads only; works while a run writes. */
 export async function statusCommand(
   { config, redactor }: Session,
   options: { json?: boolean; all?: boolean },
 ): Promise<number> {
-  const store = new StateStore(config.statePath);
+  const store = new StateStore(config.statePath, 'read');
   try {
     const files = await withLeftParts([...store.files().values()], store, config.skip);
     const tasks = store.tasks();
@@ -78,35 +78,13 @@ async function withLeftParts(
   });
 }
 
+const SHOWN = [
+  ...(['path', 'kind', 'channel', 'action', 'name', 'state', 'failure', 'remark'] as const),
+  ...(['attempts', 'nextAttemptAt', 'revision', 'updatedAt'] as const),
+];
+
 function toJson(file: FileRecord): object {
-  const {
-    path,
-    kind,
-    channel,
-    action,
-    name,
-    state,
-    failure,
-    remark,
-    attempts,
-    nextAttemptAt,
-    revision,
-    updatedAt,
-  } = file;
-  return {
-    path,
-    kind,
-    channel,
-    action,
-    name,
-    state,
-    failure,
-    remark,
-    attempts,
-    nextAttemptAt,
-    revision,
-    updatedAt,
-  };
+  return Object.fromEntries(SHOWN.map((key) => [key, file[key]]));
 }
 
 function counts(files: readonly FileRecord[]): string {

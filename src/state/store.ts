@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { FailureReason, RetryClass } from '../lib/errors.js';
 import { RecordDatabase, type Row } from './database.js';
+import type { Access } from './open.js';
 import type {
   Failure,
   FileRecord,
@@ -16,8 +17,8 @@ import type {
 export class StateStore {
   readonly database: RecordDatabase;
 
-  constructor(folder: string) {
-    this.database = new RecordDatabase(folder);
+  constructor(folder: string, access: Access = 'write') {
+    this.database = new RecordDatabase(folder, access);
   }
 
   get folder(): string {
