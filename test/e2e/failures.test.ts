@@ -3,7 +3,10 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdir, readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { restoreMark } from '../../src/pgdump/restore.js';
 import { acquireLock } from '../../src/state/lock.js';
+import { StateStore } from '../../src/state/store.js';
+import { until } from '../support/daemon.js';
 import { makeRig, type Rig } from '../support/rig.js';
 import {
   layerExists,
@@ -216,24 +219,45 @@ describe('interruptions', () => {
   });
   afterEach(async () => rig.close());
 
-  it('kill -9 in the middle of a pull: the next pull goes on and ends right', async () => {
-    await makeTable(rig, 'large', 20_000);
+  it('kill -9 while a table is restored: the next pull goes on and ends right', async () => {
+    const ROWS = 200_000;
+    await makeTable(rig, 'large', 10);
+    await rig.masterDatabase.query(
+      `INSERT INTO ws1_data.large (name, wkb_geometry)
+       SELECT md5(i::text), ST_SetSRID(ST_MakePoint(115 + i % 100 / 100.0, -32), 4326) FROM generate_series(11, ${ROWS}) i`,
+    );
     await publish(rig, 'feature', 'ws1', 'large', '--style', `builtin=${await styleFile('#ff0000')}`);
     await publishTables(rig, 'small');
-    for (const delay of [300, 700, 1_100]) {
-      const pull = spawn('hg', ['pull'], { cwd: rig.clone, detached: true, stdio: 'ignore' });
-      const ended = once(pull, 'exit');
-      await new Promise((resolve) => setTimeout(resolve, delay));
-      if (pull.pid !== undefined) process.kill(-pull.pid, 'SIGKILL');
-      await ended;
-      await rig.cli('poll', '--once');
-      if ((await rowsOf(rig, 'ws1.large')) === 20_000) break;
-    }
+
+    const pull = spawn('hg', ['pull'], { cwd: rig.clone, detached: true, stdio: 'ignore' });
+    const ended = once(pull, 'exit');
+    const watcher = await rig.slaveDatabase.client();
+    const mark = restoreMark('ws1_data', 'large');
+    const isRestoring = async (): Promise<boolean> => {
+      const { rows } = await watcher.query(
+        `SELECT FROM pg_stat_activity WHERE application_name = $1 AND query LIKE 'COPY %'`,
+        [mark],
+      );
+      return rows.length > 0;
+    };
+    expect(await until(isRestoring, 30_000), 'a restore was under way').to.equal(true);
+    if (pull.pid !== undefined) process.kill(-pull.pid, 'SIGKILL');
+    await ended;
+    await watcher.end();
+    expect(await rowsOf(rig, 'ws1.large')).to.equal(undefined);
+    const store = new StateStore(join(rig.clone, 'code/.sync_status'));
+    const restore = store.tasksOf(taskFile('large')).find(({ type }) => type === 'restore_table');
+    store.close();
+    expect(restore).to.include({ state: 'started', finishedAt: undefined });
+
+    // What is left of the pull is Mercurial's to clean up, which the daemon asks it to.
+    await rig.cli('poll', '--once');
     await rig.pull();
     succeeds(await rig.cli('sync'));
-    expect(await rowsOf(rig, 'ws1.large')).to.equal(20_000);
+    expect(await rowsOf(rig, 'ws1.large')).to.equal(ROWS);
     expect(await rowsOf(rig, 'ws1.small')).to.equal(10);
     expect(await layerExists(rig, 'large')).to.equal(true);
+    expect((await statusOf(rig)).get(taskFile('large'))?.state).to.equal('done');
   });
 
   it('while another run holds the lock, a pull is rolled back, `sync` ends with 75, and both name the holder', async () => {

@@ -30,6 +30,11 @@ export async function geoserver(): Promise<TestGeoServer> {
     const password = GEOSERVER_PASSWORD ?? 'geoserver';
     return withRequests(url.replace(/\/+$/, ''), username, password, undefined, () => Promise.resolve());
   }
+  return anotherGeoServer();
+}
+
+/** A stand-in of its own, whatever GEOSERVER_URL says: what a second slave publishes to. */
+export async function anotherGeoServer(): Promise<TestGeoServer> {
   const standIn = await startGeoServer();
   return withRequests(standIn.url, standIn.username, standIn.password, standIn, () => standIn.close());
 }
