@@ -116,7 +116,8 @@ export class GeoServer {
   }
 
   async layerBox(name: Qualified, signal: AbortSignal): Promise<Box | undefined> {
-    return layers.layerBox(this.#rest, name, signal);
+    const box = await layers.layerBox(this.#rest, name, 'featureType', signal);
+    return box === 'missing' ? undefined : box;
   }
 
   async ensureWmsStore(store: wmsStores.WmsStore, signal: AbortSignal): Promise<Change> {

@@ -2,12 +2,14 @@ import { AgentError } from '../lib/errors.js';
 import { fromJson, LAT_LON, sameBox, toJson, union, type Box } from './boxes.js';
 import { converge, type Change } from './change.js';
 import { at, list, sameList, text, type Json } from './json.js';
-import { layerBox } from './layers.js';
+import { layerBox, type LayerKind } from './layers.js';
 import { path, qualify, type Qualified } from './names.js';
 import type { Rest } from './rest.js';
 
 export interface GroupMember extends Qualified {
   readonly type: 'layer' | 'layerGroup';
+  /** Of a layer: what it most likely is. */
+  readonly kind?: LayerKind;
 }
 
 export interface LayerGroup extends Qualified {
@@ -21,6 +23,8 @@ export interface LayerGroup extends Qualified {
    */
   readonly bounds?: Box;
   readonly recomputeBounds?: boolean;
+  /** The caller knows of no such group: it is created without looking first, which saves a request. */
+  readonly likelyNew?: boolean;
 }
 
 /**
@@ -29,13 +33,16 @@ export interface LayerGroup extends Qualified {
  * leave them out without a word.
  */
 export function ensureLayerGroup(rest: Rest, wanted: LayerGroup, signal: AbortSignal): Promise<Change> {
+  let likelyNew = wanted.likelyNew === true;
   return rest.alone(wanted, () =>
     converge(async () => {
-      const current = await read(rest, wanted, signal);
-      const bounds = wanted.bounds ?? (await boundsWhenDue(rest, wanted, current, signal));
-      if (current !== undefined && isSame(current, wanted, bounds)) return 'unchanged';
-      await checkMembers(rest, wanted, membersOf(current), signal);
-      const body = await bodyOf(rest, wanted, bounds, signal);
+      const current = likelyNew ? undefined : await read(rest, wanted, signal);
+      likelyNew = false;
+      const isDue = current !== undefined && wanted.recomputeBounds === true;
+      const known = wanted.bounds ?? (isDue ? await boundsOfMembers(rest, wanted, signal) : undefined);
+      if (current !== undefined && isSame(current, wanted, known)) return 'unchanged';
+      if (wanted.bounds !== undefined) await checkMembers(rest, wanted, membersOf(current), signal);
+      const body = bodyOf(wanted, known ?? (await boundsOfMembers(rest, wanted, signal)));
       if (current !== undefined) {
         await put(rest, wanted, current, body, signal);
         return 'updated';
@@ -85,8 +92,8 @@ export function dropFromGroup(
             hint: 'Remove the layer group first.',
           },
         );
-      const bounds = await unionOf(rest, others, signal);
-      await put(rest, group, current, { ...publishablesOf(others), ...boundsOf(bounds) }, signal);
+      const bounds = unionOf(await memberBoxes(rest, others, signal));
+      await put(rest, group, current, { ...publishablesOf(others), ...boundsJson(bounds) }, signal);
       return 'updated';
     }, signal),
   );
@@ -162,23 +169,7 @@ function isSame(current: unknown, wanted: LayerGroup, bounds: Box | undefined): 
   );
 }
 
-function boundsWhenDue(
-  rest: Rest,
-  wanted: LayerGroup,
-  current: unknown,
-  signal: AbortSignal,
-): Promise<Box | undefined> {
-  const due = current !== undefined && wanted.recomputeBounds === true;
-  return due ? unionOf(rest, wanted.members, signal) : Promise.resolve(undefined);
-}
-
-async function bodyOf(
-  rest: Rest,
-  wanted: LayerGroup,
-  known: Box | undefined,
-  signal: AbortSignal,
-): Promise<Json> {
-  const bounds = known ?? (await unionOf(rest, wanted.members, signal));
+function bodyOf(wanted: LayerGroup, bounds: Box | undefined): Json {
   return {
     name: wanted.name,
     mode: 'SINGLE',
@@ -186,7 +177,7 @@ async function bodyOf(
     abstractTxt: wanted.abstract,
     workspace: { name: wanted.workspace },
     ...publishablesOf(wanted.members),
-    ...boundsOf(bounds),
+    ...boundsJson(bounds),
   };
 }
 
@@ -198,21 +189,38 @@ function publishablesOf(members: readonly GroupMember[]): Json {
   };
 }
 
-function boundsOf(bounds: Box | undefined): Json {
+function boundsJson(bounds: Box | undefined): Json {
   return bounds === undefined ? {} : { bounds: toJson(bounds, LAT_LON) };
 }
 
-async function unionOf(
+/** The union of the members' boxes. Their reading shows as well that all of them are there. */
+async function boundsOfMembers(
+  rest: Rest,
+  wanted: LayerGroup,
+  signal: AbortSignal,
+): Promise<Box | undefined> {
+  const boxes = await memberBoxes(rest, wanted.members, signal);
+  const lost = wanted.members.filter((_, index) => boxes[index] === 'missing');
+  if (lost.length > 0) throw missing(wanted, lost.map(keyOf));
+  return unionOf(boxes);
+}
+
+function unionOf(boxes: readonly (Box | undefined | 'missing')[]): Box | undefined {
+  return union(boxes.filter((box) => box !== undefined && box !== 'missing'));
+}
+
+function memberBoxes(
   rest: Rest,
   members: readonly GroupMember[],
   signal: AbortSignal,
-): Promise<Box | undefined> {
-  const boxes = await Promise.all(
-    members.map((member) =>
-      member.type === 'layer' ? layerBox(rest, member, signal) : groupBox(rest, member, signal),
-    ),
+): Promise<readonly (Box | undefined | 'missing')[]> {
+  return Promise.all(
+    members.map(async (member) => {
+      if (member.type === 'layer') return layerBox(rest, member, member.kind ?? 'featureType', signal);
+      const group = await read(rest, member, signal);
+      return group === undefined ? 'missing' : fromJson(at(group, 'bounds'));
+    }),
   );
-  return union(boxes.filter((box) => box !== undefined));
 }
 
 async function checkMembers(

@@ -14,11 +14,13 @@ export interface LayerStyles {
   readonly styles: readonly string[];
   /** The layer was just made: it is written without looking first. */
   readonly likelyNew?: boolean;
+  /** The styles were just made, or seen: what GeoServer makes of a change need not be read again. */
+  readonly stylesExist?: boolean;
 }
 
 /**
- * Gives the layer its default style and its alternates. GeoServer drops styles that do not exist without a word, so
- * what it made of a change is read again: AgentError('not-published-yet', transient) names those it dropped.
+ * Gives the layer its default style and its alternates. GeoServer drops styles that do not exist without a word, so,
+ * unless the caller has made sure of them, what it made of a change is read again: AgentError('not-published-yet', transient) names those it dropped.
  */
 export function setLayerStyles(rest: Rest, wanted: LayerStyles, signal: AbortSignal): Promise<Change> {
   const name = { workspace: wanted.workspace, name: wanted.layer };
@@ -39,6 +41,7 @@ export function setLayerStyles(rest: Rest, wanted: LayerStyles, signal: AbortSig
       if (!likelyNew && missingIn(await readLayer(rest, name, signal), wanted).same) return 'unchanged';
       likelyNew = false;
       await rest.write({ method: 'PUT', path: address, json }, signal);
+      if (wanted.stylesExist === true) return 'updated';
       const { same, missing } = missingIn(await readLayer(rest, name, signal), wanted);
       if (same) return 'updated';
       throw new AgentError(
@@ -52,7 +55,7 @@ export function setLayerStyles(rest: Rest, wanted: LayerStyles, signal: AbortSig
 
 /** Of a layer: its kind, and the store it belongs to; undefined when there is none. */
 export interface LayerFacts {
-  readonly type: 'featureType' | 'wmsLayer' | 'other';
+  readonly type: LayerKind | 'other';
   readonly defaultStyle: string;
   readonly styles: readonly string[];
 }
@@ -72,18 +75,26 @@ export async function findLayer(
   };
 }
 
-/** The box in degrees of a layer of any kind; undefined when there is no such layer. */
-export async function layerBox(rest: Rest, name: Qualified, signal: AbortSignal): Promise<Box | undefined> {
-  const { workspace } = name;
+/** What a layer shows: something of a data store, or of a WMS store. */
+export type LayerKind = 'featureType' | 'wmsLayer';
+
+/** The box in degrees of a layer of any kind, the likely one looked for first; 'missing' when there is no such layer. */
+export async function layerBox(
+  rest: Rest,
+  { workspace, name }: Qualified,
+  likely: LayerKind,
+  signal: AbortSignal,
+): Promise<Box | undefined | 'missing'> {
   // Reading at the level of the workspace is safe; only writing there switches the layer off.
-  for (const [kind, address] of [
-    ['featureType', path`/rest/workspaces/${workspace}/featuretypes/${name.name}.json`],
-    ['wmsLayer', path`/rest/workspaces/${workspace}/wmslayers/${name.name}.json`],
-  ] as const) {
-    const found = await rest.getJson(`${address}?quietOnNotFound=true`, signal);
+  const addresses = {
+    featureType: path`/rest/workspaces/${workspace}/featuretypes/${name}.json`,
+    wmsLayer: path`/rest/workspaces/${workspace}/wmslayers/${name}.json`,
+  };
+  for (const kind of new Set<LayerKind>([likely, 'featureType', 'wmsLayer'])) {
+    const found = await rest.getJson(`${addresses[kind]}?quietOnNotFound=true`, signal);
     if (found !== undefined) return fromJson(at(found, kind, 'latLonBoundingBox'));
   }
-  return undefined;
+  return 'missing';
 }
 
 async function readLayer(rest: Rest, name: Qualified, signal: AbortSignal): Promise<unknown> {

@@ -23,6 +23,8 @@ export interface WmsLayer extends Qualified {
   readonly latLonBox?: Box;
   /** The store that this layer was published from so far: a move that was interrupted is finished. */
   readonly previousStore?: string;
+  /** The caller knows of no such layer: it is created without looking first, which saves a request. */
+  readonly likelyNew?: boolean;
 }
 
 const UNKNOWN_LAYER = /Could not find layer .* in the server capabil/i;
@@ -32,10 +34,11 @@ const UNKNOWN_LAYER = /Could not find layer .* in the server capabil/i;
  * 'missing-at-source' (remote) when the remote server does not offer it, after asking that server once more.
  */
 export function ensureWmsLayer(rest: Rest, wanted: WmsLayer, signal: AbortSignal): Promise<Change> {
+  let likelyNew = wanted.likelyNew === true;
   return rest.alone(wanted, () =>
     converge(async () => {
-      const found = await rest.getJson(`${layerPath(wanted)}?quietOnNotFound=true`, signal);
-      const current = at(found, 'wmsLayer');
+      const current = likelyNew ? undefined : await read(rest, wanted, signal);
+      likelyNew = false;
       if (current === undefined) {
         await create(rest, wanted, signal);
         return 'created';
@@ -61,6 +64,10 @@ export function removeWmsLayer(rest: Rest, name: Qualified, signal: AbortSignal)
       signal,
     ),
   );
+}
+
+async function read(rest: Rest, name: Qualified, signal: AbortSignal): Promise<unknown> {
+  return at(await rest.getJson(`${layerPath(name)}?quietOnNotFound=true`, signal), 'wmsLayer');
 }
 
 async function create(rest: Rest, wanted: WmsLayer, signal: AbortSignal): Promise<void> {

@@ -91,6 +91,8 @@ export interface TaskContext {
   readonly previous: unknown;
   /** The output of an earlier task of this job, on this target or on one that all share. */
   readonly output: (type: string) => unknown;
+  /** Whether an earlier task of this job was done on this target in this very run, so that its result stands. */
+  readonly isDoneNow: (type: string) => boolean;
 }
 
 /** Things on this task's target that the record says this program made. */

@@ -42,6 +42,7 @@ export class TaskWorkshop {
   #excluded: ReadonlySet<string> | undefined;
   #hasOtherChannels = false;
   #publications: readonly PublicationRecord[] | undefined;
+  readonly #doneNow = new Set<string>();
 
   constructor(deps: WorkshopDependencies) {
     this.#deps = deps;
@@ -123,8 +124,11 @@ export class TaskWorkshop {
       isNew: recorded === undefined,
       previous: recorded?.state === 'done' ? recorded.output : undefined,
       output: (type) => this.#outputOf(type, job, step.target),
+      isDoneNow: (type) => this.#doneNow.has(nowKey(job, type, step.target)),
     };
-    return step.definition.run(job, context);
+    const result = await step.definition.run(job, context);
+    for (const of of step.jobs) this.#doneNow.add(nowKey(of, step.definition.type, step.target));
+    return result;
   }
 
   /** Outputs are read from the record, so that a run which goes on after a crash finds those of the one before. */
@@ -168,6 +172,10 @@ export class TaskWorkshop {
       remove: (type, name) => store.deleteMade(target, type, name),
     };
   }
+}
+
+function nowKey(job: Job, type: string, target: Target): string {
+  return JSON.stringify([job.path, job.action, type, target.id]);
 }
 
 function isOf(task: TaskRecord, step: Step): boolean {

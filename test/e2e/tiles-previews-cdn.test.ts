@@ -201,4 +201,22 @@ describe('tiles, previews and the CDN', function () {
     expect(await readdir(join(previews, 'rig/dpaw/ws1'))).to.not.include('roads.png');
     expect(await readdir(join(rig.clone, 'code/previews/rig/dpaw/ws1'))).to.include('roads.png');
   });
+
+  it("a group's picture shows the box of its members", async () => {
+    clear();
+    const group = JSON.parse(initial['dpaw/layergroups/ws1.g.json'] ?? '') as object;
+    const pictured = { ...group, name: 'pictured', preview_path: rig.remote + previews };
+    await rig.commit({ 'dpaw/layergroups/ws1.pictured.json': JSON.stringify(pictured) });
+    succeeds(await rig.pull());
+    const box = (await rig.geoserver.getJson('/rest/workspaces/ws1/layergroups/pictured.json')) as {
+      layerGroup: { bounds: Record<'minx' | 'miny' | 'maxx' | 'maxy', number> };
+    };
+    const asked = requests.map(({ path }) => path).filter((path) => path.startsWith('/ows'));
+    expect(asked).to.have.length(1);
+    const drawn = new URLSearchParams(asked[0]?.split('?')[1]).get('bbox')?.split(',').map(Number) ?? [];
+    const { minx, maxx, miny, maxy } = box.layerGroup.bounds;
+    expect(drawn[0]).to.be.closeTo(minx, 1);
+    expect(drawn[2]).to.be.closeTo(maxx, 1);
+    expect((drawn[1] ?? 0) + (drawn[3] ?? 0)).to.be.closeTo(miny + maxy, 0.001);
+  });
 });

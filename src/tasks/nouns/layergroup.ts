@@ -52,11 +52,13 @@ const updateLayerGroup: TaskDefinition = {
         abstract: abstract ?? '',
         members: members.map((member) => ({
           type: member.type === 'group' ? ('layerGroup' as const) : ('layer' as const),
+          kind: member.type === 'wms_layer' ? ('wmsLayer' as const) : ('featureType' as const),
           workspace: member.workspace,
           name: member.name,
         })),
         // It is due: one of its members may have another box than before.
         recomputeBounds: true,
+        likelyNew: context.isNew,
       },
       context.signal,
     );

@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join, sep } from 'node:path';
-import { union, type Box, type GeoServer } from '../../geoserver/client.js';
+import { union, type Box, type GeoServer, type Qualified } from '../../geoserver/client.js';
 import type { Job } from '../../jobs/job.js';
 import { AgentError } from '../../lib/errors.js';
 import { latLonBoxOf } from '../boxes.js';
@@ -32,7 +32,8 @@ const updatePreview: TaskDefinition = {
     if (published?.hasGeometry === false) return { output: 'no geometry to draw' };
     const { workspace, name } = layerOf(job);
     const { bytes, extension, oneColour } =
-      (await linked(job, geoserver, signal)) ?? (await drawn(job, geoserver, signal));
+      (await linked(job, geoserver, signal)) ??
+      (await drawn(job, output('update_layergroup') !== undefined, geoserver, signal));
     const relative = [settings.slaveName, job.channel, workspace, `${name}.${extension}`].join('/');
     await write(join(settings.previewPath, relative), bytes, settings.previewPath);
     const target = previewPath(job);
@@ -51,14 +52,23 @@ interface Picture {
   readonly oneColour: boolean;
 }
 
-async function drawn(job: Job, geoserver: GeoServer, signal: AbortSignal): Promise<Picture> {
+async function drawn(
+  job: Job,
+  isGroup: boolean,
+  geoserver: GeoServer,
+  signal: AbortSignal,
+): Promise<Picture> {
   const { workspace, name } = layerOf(job);
-  const known = latLonBoxOf(job) ?? (await geoserver.layerBox({ workspace, name }, signal));
+  const known = latLonBoxOf(job) ?? (await boxOf({ workspace, name }, isGroup, geoserver, signal));
   // GeoServer's box of an empty table is no box.
   const box = union(known ? [known] : []) ?? AUSTRALIA;
   const map = { workspace, name, box, srs: 'EPSG:4326', ...sizeOf(box) };
   const { png, oneColour } = await geoserver.getMap(map, signal);
   return { bytes: png, extension: 'png', oneColour };
+}
+
+function boxOf(name: Qualified, isGroup: boolean, geoserver: GeoServer, signal: AbortSignal) {
+  return isGroup ? geoserver.groupBox(name, signal) : geoserver.layerBox(name, signal);
 }
 
 /** The smallest picture that one of the task file's own addresses gives, if any does. */

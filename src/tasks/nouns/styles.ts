@@ -39,7 +39,7 @@ const updateLayer: TaskDefinition = {
   target: 'geoserver',
   applies: (job, settings) => hasGeoServerPart(job, settings) && ownStyles(job).length > 0,
   object: layerName,
-  async run(job, { geoserver, signal, isNew }) {
+  async run(job, { geoserver, signal, isNew, isDoneNow }) {
     const first = defaultStyle(job);
     const change = await geoserver.setLayerStyles(
       {
@@ -50,6 +50,7 @@ const updateLayer: TaskDefinition = {
           .map((style) => style.name)
           .filter((name) => name !== first),
         likelyNew: isNew,
+        stylesExist: isDoneNow('update_styles'),
       },
       signal,
     );

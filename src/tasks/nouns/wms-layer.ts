@@ -30,7 +30,7 @@ const updateWmsLayer: TaskDefinition = {
   object: layerName,
   settles: (job) => [layerToken(wmsOf(job).workspace, wmsOf(job).name), storeUserToken(wmsOf(job).workspace)],
   waitsFor: (job) => [storeToken(wmsOf(job).workspace, wmsOf(job).store), ...beforePublishing(job)],
-  async run(job, { geoserver, made, signal }) {
+  async run(job, { geoserver, made, signal, isNew }) {
     const { workspace, name, store, native_name, title, abstract, override_bbox } = wmsOf(job);
     const box = override_bbox ? latLonBoxOf(job) : undefined;
     const change = await geoserver.ensureWmsLayer(
@@ -44,6 +44,7 @@ const updateWmsLayer: TaskDefinition = {
         keywords: keywordsOf(job),
         ...(box ? { latLonBox: box } : {}),
         ...formerStore(job, store, made),
+        likelyNew: isNew,
       },
       signal,
     );
