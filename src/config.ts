@@ -95,6 +95,7 @@ export interface Config {
   readonly logFormat: LogFormat;
   readonly logLevel: LogLevel;
   readonly maxRemovals?: number;
+  readonly allowLoopbackWms: boolean;
   /** How many of each may run at the same time. */
   readonly limits: {
     readonly transfersPerHost: number;
@@ -187,6 +188,7 @@ export async function loadConfig(
     logFormat: reader.choice('LOG_FORMAT', ['pretty', 'json']),
     logLevel: reader.choice('LOG_LEVEL', LOG_LEVELS, debug ? 'debug' : 'info'),
     ...present('maxRemovals', reader.optionalInteger('MAX_REMOVALS', { min: 0 })),
+    allowLoopbackWms: reader.flag('ALLOW_LOOPBACK_WMS'),
     limits: {
       transfersPerHost: reader.integer('MAX_TRANSFERS_PER_HOST', CONCURRENCY),
       restores: reader.integer('MAX_RESTORES', CONCURRENCY, Math.min(4, Math.max(1, options.machine.cores))),

@@ -27,6 +27,7 @@ export function taskSettings(config: Config, salt: string): TaskSettings {
       digest: digest([salt, { ...config.database, password: config.database.password.reveal() }]),
     },
     auth: { databases: config.authDatabases, user: config.authUser, password: config.authPassword },
+    allowLoopbackWms: config.allowLoopbackWms,
     sharePreviewData: config.sharePreviewData,
     previewPath: join(dirname(config.cachePath), 'previews'),
     cdn: config.cdn,
@@ -51,6 +52,7 @@ export function settingsDigest(config: Config, salt: string): string {
     config.defaultCrs,
     { ...config.database, password: config.database.password.reveal() },
     config.authDatabases,
+    config.allowLoopbackWms,
     config.syncServer ?? null,
   ]);
 }

@@ -313,6 +313,13 @@ export const VARIABLE_GROUPS = {
       otherwise: '10, or a quarter of what is applied when that is more',
     },
     {
+      name: 'ALLOW_LOOPBACK_WMS',
+      kind: 'flag',
+      summary:
+        'WMS stores may name this machine (localhost, 127.0.0.1, ::1) and link-local addresses (169.254.0.0/16, fe80::/10).',
+      default: 'false',
+    },
+    {
       name: 'MAX_TRANSFERS_PER_HOST',
       kind: 'integer',
       summary: 'Transfers at the same time from one host.',

@@ -27,6 +27,8 @@ export interface TaskSettings {
     readonly user: string | undefined;
     readonly password: Secret | undefined;
   };
+  /** WMS stores may be of this machine. */
+  readonly allowLoopbackWms: boolean;
   /** Previews lie where the master reads them: they need not be sent. */
   readonly sharePreviewData: boolean;
   /** The folder of the previews that were drawn here. */

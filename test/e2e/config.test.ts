@@ -21,6 +21,7 @@ const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 const OF_ITS_OWN: readonly VariableName[] = [
   ...(['LOCAL_DATA_ROOT', 'CACHE_MAX_BYTES', 'PG_BIN_DIR', 'ON_FAILURE', 'GRACE_SECONDS'] as const),
   ...(['AUTH_DATABASES', 'AUTH_PGSQL_USERNAME', 'AUTH_PGSQL_PASSWORD', 'MAX_REMOVALS'] as const),
+  'ALLOW_LOOPBACK_WMS',
   ...(['MAX_TRANSFERS_PER_HOST', 'MAX_RESTORES', 'MAX_CDN_REQUESTS'] as const),
   ...(['MAX_GEOSERVER_WRITERS', 'MAX_GEOSERVER_READERS', 'LOG_FORMAT', 'LOG_LEVEL'] as const),
 ];
@@ -615,7 +616,8 @@ describe("the operators' documented .env with every variable set", function () {
   });
 
   async function writeSettings(): Promise<void> {
-    await writeFile(join(rig.clone, 'code/.env'), lines.join('\n'), { mode: 0o600 });
+    const here = [...lines, 'ALLOW_LOOPBACK_WMS=true', ''];
+    await writeFile(join(rig.clone, 'code/.env'), here.join('\n'), { mode: 0o600 });
   }
 
   it('is taken as it is: every variable of the documentation comes from the file', async () => {

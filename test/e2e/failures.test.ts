@@ -195,6 +195,20 @@ describe('failures of single jobs', () => {
       .and.to.include(':9');
   });
 
+  it('a WMS store of this machine takes ALLOW_LOOPBACK_WMS', async () => {
+    await rig.configure({ ALLOW_LOOPBACK_WMS: '' });
+    const path = 'dpaw/wms_stores/ws1.near.json';
+    const capability_url = 'http://localhost:8081/wms?service=WMS';
+    await rig.commit({ [path]: JSON.stringify({ workspace: 'ws1', name: 'near', capability_url }) });
+    const { code, stdout } = await rig.pull();
+    expect(code).to.equal(255);
+    expect(stdout).to.include('localhost:8081 is this machine').and.to.include('ALLOW_LOOPBACK_WMS=true');
+    expect(await rig.geoserver.getJson('/rest/workspaces/ws1/wmsstores/near.json')).to.equal(undefined);
+    await rig.configure({ ALLOW_LOOPBACK_WMS: 'true' });
+    succeeds(await rig.pull());
+    expect(await rig.geoserver.getJson('/rest/workspaces/ws1/wmsstores/near.json')).not.to.equal(undefined);
+  });
+
   it('missing configuration: all errors at once, before anything is touched', async () => {
     await rig.configure({
       GEOSERVER_PGSQL_PORT: 'x',

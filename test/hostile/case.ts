@@ -107,7 +107,7 @@ export function defaults(folder: Folder, lab: Lab, id: string): Spec {
     case 'live_layers':
       return { ...own, datastore: 'live', table: 't' };
     case 'wms_stores':
-      return { ...own, capability_url: 'http://127.0.0.1:9/wms?' };
+      return { ...own, capability_url: 'http://maps.example.org/wms?' };
     case 'wms_layers':
       return { ...own, store: 'remote' };
     case 'layergroups':

@@ -47,7 +47,7 @@ export interface Observation {
 export const GOOD = taskFile('good');
 
 export async function makeLab(): Promise<Lab> {
-  const rig = await makeRig({ env: { ON_FAILURE: 'accept', MAX_REMOVALS: '1000' } });
+  const rig = await makeRig({ env: { ON_FAILURE: 'accept', MAX_REMOVALS: '1000', ALLOW_LOOPBACK_WMS: '' } });
   succeeds(await rig.cli('init'));
   const cluster = await postgres();
   const [canary, otherDatabase] = await Promise.all([tempDir('canary'), cluster.createDatabase()]);

@@ -88,6 +88,8 @@ export async function makeRig(options: RigOptions = {}): Promise<Rig> {
     GEOSERVER_URL: server.url,
     GEOSERVER_USERNAME: server.username,
     GEOSERVER_PASSWORD: server.password,
+    // Servers that tests cascade are here, too.
+    ALLOW_LOOPBACK_WMS: 'true',
     ...databaseSettings('GEOSERVER_PGSQL', slaveDatabase),
     ...databaseSettings('MASTER_PGSQL', masterDatabase),
     ...options.env,

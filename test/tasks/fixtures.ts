@@ -20,6 +20,7 @@ export const settings: TaskSettings = {
     digest: 'digest',
   },
   auth: { databases: [], user: undefined, password: undefined },
+  allowLoopbackWms: false,
   sharePreviewData: false,
   previewPath: '/nowhere',
   cdn: undefined,

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { webAddressProblem } from '../addresses.js';
 import { name, settings, workspaceName } from '../fields.js';
 import { defineKind } from '../kind.js';
 
@@ -6,9 +7,10 @@ const remove = { workspace: workspaceName, name, sync_geoserver_data: z.boolean(
 
 const publish = z.object({
   ...remove,
-  capability_url: z
-    .url({ protocol: /^https?$/, error: 'is no http or https address' })
-    .regex(/^[^\p{Cc}\s]+$/u, 'is no http or https address'),
+  capability_url: z.string().superRefine((address, context) => {
+    const problem = webAddressProblem(address);
+    if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
+  }),
   username: z.string().nullish(),
   password: z.string().nullish(),
   geoserver_setting: settings.default({}),

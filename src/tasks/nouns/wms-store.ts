@@ -1,6 +1,9 @@
+import { isOwnMachine } from '../../jobs/addresses.js';
 import type { Job } from '../../jobs/job.js';
+import { AgentError } from '../../lib/errors.js';
 import { Secret } from '../../lib/secret.js';
 import { hasGeoServerPart, storeToken, storeUserToken } from '../layer.js';
+import type { TaskSettings } from '../settings.js';
 import type { TaskDefinition } from '../task.js';
 import { refuseOwnStore } from './data-store.js';
 
@@ -24,6 +27,7 @@ const updateWmsStore: TaskDefinition = {
   settles: (job) => [storeToken(storeOf(job).workspace, storeOf(job).name)],
   async run(job, { geoserver, settings, signal }) {
     refuseOwnStore(job, settings);
+    refuseOwnMachine(job, settings);
     const { workspace, name, capability_url, username, password, geoserver_setting: setting } = storeOf(job);
     const change = await geoserver.ensureWmsStore(
       {
@@ -41,6 +45,20 @@ const updateWmsStore: TaskDefinition = {
     return { output: change };
   },
 };
+
+/** Whoever writes task files would reach what trusts this machine: its databases' pages, GeoServer's own, a cloud's. */
+function refuseOwnMachine(job: Job, settings: TaskSettings): void {
+  const { capability_url: address } = storeOf(job);
+  if (settings.allowLoopbackWms || !isOwnMachine(address)) return;
+  throw new AgentError(
+    'invalid-task-file',
+    `${job.path}: capability_url: ${new URL(address).host} is this machine itself`,
+    {
+      retry: 'final',
+      hint: 'ALLOW_LOOPBACK_WMS=true allows it, where a WMS of this machine is to be cascaded.',
+    },
+  );
+}
 
 const removeWmsStore: TaskDefinition = {
   type: 'remove_wms_store',

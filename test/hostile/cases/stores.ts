@@ -11,10 +11,10 @@ const NO_HOST = /host: .*(name|address)/;
 const NO_DATABASE = /database: /;
 const OWN = /belongs to the features/;
 
-/**
- * What GeoServer is asked to connect to. http and https to any host are legal, loopback among them: cascaded servers may
- * well run on the same machine.
- */
+const OWN_MACHINE = /capability_url: .* is this machine itself/;
+const TWO_WAYS = /capability_url: .* four decimal ones/;
+
+/** What GeoServer is asked to connect to: http and https to any host but this one, which takes ALLOW_LOOPBACK_WMS. */
 export default {
   name: 'stores and capabilities',
   cases: [
@@ -33,8 +33,37 @@ export default {
     capabilities(null, /capability_url/),
     capabilities(['http://a/'], /capability_url/),
     capabilities('http://host/x\nHost: other', NO_HTTP),
-    capabilities('http://127.0.0.1:9/wms?x=<![CDATA[&y="', 'published'),
-    capabilities('http://[::1]:9/wms', 'published'),
+    capabilities('http://maps.example.org:9/wms?x=<![CDATA[&y="', 'published'),
+    ...[
+      'http://127.0.0.1:9/wms',
+      'http://127.1.2.3/wms',
+      'http://localhost:8080/geoserver/ows',
+      'http://localhost./wms',
+      'http://LocalHost/wms',
+      'http://x.localhost/wms',
+      'http://maps.example.org@127.0.0.1/wms',
+      'http://maps.example.org:80@localhost/wms',
+      'http://0.0.0.0:8080/wms',
+      'http://[::1]:9/wms',
+      'http://[::]/wms',
+      'http://[::ffff:127.0.0.1]/wms',
+      'http://[::ffff:a9fe:a9fe]/wms',
+      'http://[64:ff9b::7f00:1]/wms',
+      'http://[fe80::1]/wms',
+      'http://169.254.169.254/latest/meta-data/iam',
+    ].map((address) => capabilities(address, OWN_MACHINE)),
+    ...[
+      'http://2130706433/wms',
+      'http://0x7f.0.0.1/wms',
+      'http://0177.0.0.1/wms',
+      'http://127.1/wms',
+      'http://127.0.0.1./wms',
+      'http://１２７.0.0.1/wms',
+      'http://%31%32%37.0.0.1/wms',
+    ].map((address) => capabilities(address, TWO_WAYS)),
+    capabilities('http://maps.example.org\\@127.0.0.1/wms', NO_HTTP),
+    capabilities('http:127.0.0.1/wms', NO_HTTP),
+    capabilities('http:///127.0.0.1/wms', NO_HTTP),
     live('a host that ends the address of the driver', { host: 'h/db?socketFactory=evil&x=' }, NO_HOST),
     live('a host with a fragment', { host: 'h#' }, NO_HOST),
     live('a host in geoserver_setting', { geoserver_setting: { host: 'h/?loggerFile=/tmp/x' } }, /host/),
