@@ -257,7 +257,8 @@ export const VARIABLE_GROUPS = {
     {
       name: 'FASTLY_SURROGATE_KEY',
       kind: 'list',
-      summary: 'Keys to purge after a layer changed; the first {} is its workspace, the second its name.',
+      summary:
+        'Keys to purge after a layer changed, also for each group that shows it; the first {} is its workspace, the second its name.',
     },
     {
       name: 'FASTLY_SOFT_PURGE',

@@ -172,6 +172,9 @@ describe('tiles, previews and the CDN', function () {
     await rig.commit(await feature('parks', points(3, ', 1 AS area')));
     succeeds(await rig.pull());
     expect(emptied()).to.deep.equal(['ws1:g', 'ws1:parks']);
+    // What the network fetches of the group from now on is new: nothing of it is emptied after its last purge.
+    const lastEmptied = requests.findLastIndex(({ path }) => path.includes('masstruncate'));
+    expect(purges.findLast(({ path }) => path.endsWith('ws1:g'))?.after).to.be.greaterThan(lastEmptied);
   });
 
   it('a CDN that refuses fails the job, and is asked again; previews on a shared disk are not sent', async () => {

@@ -1,26 +1,36 @@
 import { AgentError } from '../../lib/errors.js';
 import type { HttpClient } from '../../lib/http.js';
-import { layerName, layerOf } from '../layer.js';
+import { layerName } from '../layer.js';
 import type { CdnSettings } from '../settings.js';
 import type { TaskDefinition } from '../task.js';
+import { groupsHolding } from './tile-layer.js';
 
-/** Drops what the content delivery network holds of a layer, after every server shows the new state. */
+/**
+ * Drops what the content delivery network holds of a layer and of every group that shows it, after every server shows the
+ * new state. The groups' own jobs may have done so before this layer's tiles were emptied, and the network have fetched
+ * old ones since.
+ */
 const purgeCdn: TaskDefinition = {
   type: 'purge_cdn',
   target: 'cdn',
   applies: (_job, settings) => settings.cdn !== undefined,
   object: layerName,
-  async run(job, { settings, http, signal }) {
+  async run(job, { settings, http, publications, signal }) {
     const { cdn } = settings;
     if (cdn === undefined) return undefined;
-    const { workspace, name } = layerOf(job);
-    const keys = cdn.surrogateKeys.map((template) =>
-      format(template, [workspace, name], { workspace, name }),
-    );
+    const shown = [layerName(job), ...groupsHolding(layerName(job), publications())];
+    const keys = [...new Set(shown.flatMap((layer) => keysOf(layer, cdn)))];
     for (const key of keys) await purge(cdn, key, http, signal);
     return { output: keys };
   },
 };
+
+/** The surrogate keys of `workspace:name`: no workspace has a colon. */
+function keysOf(layer: string, { surrogateKeys }: CdnSettings): string[] {
+  const separator = layer.indexOf(':');
+  const [workspace, name] = [layer.slice(0, separator), layer.slice(separator + 1)];
+  return surrogateKeys.map((template) => format(template, [workspace, name], { workspace, name }));
+}
 
 /** One surrogate key: https://www.fastly.com/documentation/reference/api/purging/ */
 async function purge(cdn: CdnSettings, key: string, http: HttpClient, signal: AbortSignal): Promise<void> {
