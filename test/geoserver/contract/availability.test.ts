@@ -4,6 +4,7 @@ import { makeContractWithStore, PARKS_BOX, sld, type Contract } from './rig.js';
 
 const READERS = 3;
 const ROUNDS = 4;
+const TURNS = 40;
 
 describe('contract: readers while layers are published again', () => {
   let contract: Contract;
@@ -74,5 +75,46 @@ describe('contract: readers while layers are published again', () => {
     expect(changes).to.not.include('unchanged');
     expect(reads).to.be.greaterThan(READERS);
     expect(failures).to.deep.equal([]);
+  });
+
+  // A reader that is under way while GeoServer empties its caches may put the old columns back, for good.
+  it('find columns that come and go, each time, once they have been read again', async () => {
+    const { client, server, database, workspace, signal, parks } = contract;
+    const ROWS = 'ogc_fid, name, wkb_geometry FROM publish.parks';
+    const exchange = (more: string): Promise<unknown> =>
+      database.query(
+        `BEGIN; DROP VIEW IF EXISTS publish.turning; CREATE VIEW publish.turning AS SELECT ${more} ${ROWS};
+         GRANT SELECT ON publish.turning TO public; COMMIT`,
+      );
+    const columns = ['ogc_fid', 'name', 'wkb_geometry'];
+    const turning = (...more: readonly string[]) =>
+      client.ensureFeatureType(
+        parks({ name: 'turning', nativeName: 'turning', columns: [...more, ...columns] }),
+        signal,
+      );
+    const query = `service=WFS&version=2.0.0&request=GetFeature&outputFormat=application/json&typeNames=${workspace}:turning`;
+    const path = `/rest/workspaces/${workspace}/datastores/${contract.store}/featuretypes/turning.json`;
+    // The stand-in has no features: there its catalog is read.
+    const read = () => server.request('GET', server.standIn === undefined ? `/ows?${query}` : path);
+    await exchange('');
+    await turning();
+    let running = true;
+    const reader = async (): Promise<void> => {
+      while (running) await read();
+    };
+    const readers = Array.from({ length: READERS }, reader);
+    try {
+      for (let turn = 0; turn < TURNS; turn++) {
+        const more = turn % 2 === 0 ? ['size', 'area'] : [];
+        await exchange(more.map((name) => `1 AS ${name}, `).join(''));
+        expect(await turning(...more)).to.equal('updated');
+        const { status, body } = await read();
+        expect(status, body.slice(0, 300)).to.equal(200);
+        expect(body.includes('"size"'), `turn ${turn}`).to.equal(more.length > 0);
+      }
+    } finally {
+      running = false;
+      await Promise.all(readers);
+    }
   });
 });
