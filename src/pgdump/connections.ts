@@ -92,8 +92,8 @@ export class Session {
   }
 
   /** Runs `work` between BEGIN and COMMIT; any failure rolls back. */
-  async transaction<T>(work: () => Promise<T>): Promise<T> {
-    await this.query('BEGIN');
+  async transaction<T>(mode: 'READ WRITE' | 'READ ONLY', work: () => Promise<T>): Promise<T> {
+    await this.query(`BEGIN ${mode}`);
     try {
       const result = await work();
       await this.query('COMMIT');

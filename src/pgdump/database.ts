@@ -44,6 +44,7 @@ export class Database {
       clock: deps.clock,
       lockWaitMs: settings.lockWaitMs ?? 60_000,
       restoreTimeoutMs: settings.restoreTimeoutMs ?? 4 * 3_600_000,
+      seen: {},
     };
   }
 

@@ -15,7 +15,7 @@ import { withLockRetries, type LockRetryOptions } from './lock-retry.js';
 import { checkAddress, type TableAddress } from './names.js';
 import { restore, restoreMark } from './restore.js';
 import { serverOf } from './server.js';
-import { ensureInstalled } from './sql/install.js';
+import { useInstalled } from './sql/install.js';
 import { withTableLock } from './table-lock.js';
 import { findRestoreTool } from './tools.js';
 
@@ -66,9 +66,8 @@ export async function publishTable(
   signal: AbortSignal,
 ): Promise<PublishedTable> {
   checkAddress(request);
-  return context.connections.use(signal, async (session) => {
+  return useInstalled(context, signal, async (session) => {
     const publication = { context, session, request, signal };
-    await ensureInstalled(session);
     const standing = await readStanding(publication);
     if (standing?.as_recorded && standing.md5 === request.md5) return unchanged(publication, standing);
     const info = await inspectDump(request.dumpPath, request);
@@ -113,7 +112,7 @@ async function unchanged(publication: Publication, standing: Standing): Promise<
 
 async function replace(publication: Publication, info: DumpInfo): Promise<PublishedTable> {
   const { context, session, request } = publication;
-  const server = await serverOf(session);
+  const server = await serverOf(context, session);
   await checkFreeSpace(context.settings, server, info);
   await checkParents(session, request, info);
   progress(publication, 'table is prepared');

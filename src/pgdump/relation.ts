@@ -55,32 +55,41 @@ export async function describeRelation(
   signal: AbortSignal,
 ): Promise<RelationInfo> {
   return context.connections.use(signal, async (session) => {
-    const [relation] = await session.query<{ oid: number; relkind: string }>(
-      `SELECT c.oid, c.relkind
-         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2`,
+    // One without columns is still one row.
+    const found = await session.query<ColumnRow>(
+      `SELECT c.relkind AS kind, a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type,
+              a.attnotnull AS not_null, t.typname AS base
+         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+         LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+         LEFT JOIN pg_type t ON t.oid = a.atttypid
+        WHERE n.nspname = $1 AND c.relname = $2 ORDER BY a.attnum`,
       [schema, name],
     );
+    const [relation] = found;
     if (!relation)
       throw new AgentError('not-published-yet', `There is no table or view ${schema}.${name}.`, {
         retry: 'transient',
       });
-    const rows = await session.query<{ name: string; type: string; not_null: boolean; base: string }>(
-      `SELECT a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type, a.attnotnull AS not_null,
-              t.typname AS base
-         FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
-        WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum`,
-      [relation.oid],
-    );
+    const rows = found.flatMap((row) => (row.name === null ? [] : { ...row, name: row.name }));
     const geometries = rows.filter((row) => row.base === 'geometry' || row.base === 'geography');
     const geometryColumns: GeometryColumn[] = [];
     for (const row of geometries)
       geometryColumns.push(await describeGeometry(session, qualified(schema, name), row));
     return {
-      kind: KINDS[relation.relkind] ?? 'other',
+      kind: KINDS[relation.kind] ?? 'other',
       columns: rows.map((row) => ({ name: row.name, type: row.type, notNull: row.not_null })),
       geometryColumns,
     };
   });
+}
+
+interface ColumnRow {
+  readonly kind: string;
+  /** Null for a relation without columns. */
+  readonly name: string | null;
+  readonly type: string;
+  readonly not_null: boolean;
+  readonly base: string;
 }
 
 const KINDS: Readonly<Record<string, RelationInfo['kind']>> = {
@@ -118,8 +127,7 @@ export async function extentOf(
     'sql' in source ? `(${source.sql.replace(/;\s*$/, '')}\n) AS q` : qualified(source.schema, source.name);
   const column = `${quoteName(source.column)}::geometry`;
   return context.connections.use(signal, async (session) =>
-    session.transaction(async () => {
-      await session.query('SET TRANSACTION READ ONLY');
+    session.transaction('READ ONLY', async () => {
       // ST_Extent reads the cached boxes, which are rounded to 32 bits; ST_3DExtent reads the coordinates.
       const [row] = await session.query<ExtentRow>(
         `SELECT ST_XMin(e.box) AS min_x, ST_YMin(e.box) AS min_y, ST_XMax(e.box) AS max_x, ST_YMax(e.box) AS max_y,

@@ -1,7 +1,7 @@
 import type { Change, DatabaseContext } from './context.js';
 import { withLockRetries } from './lock-retry.js';
 import { checkAddress, isReservedSchema, type TableAddress } from './names.js';
-import { ensureInstalled } from './sql/install.js';
+import { useInstalled } from './sql/install.js';
 import { withTableLock } from './table-lock.js';
 
 /**
@@ -17,8 +17,7 @@ export async function removeTable(
   // Its publication was refused: what lies there is somebody else's, and the withdrawal of the task file has to end well.
   if ([schema, dataSchema, outdatedSchema].some(isReservedSchema)) return 'unchanged';
   checkAddress(address);
-  return context.connections.use(signal, async (session) => {
-    await ensureInstalled(session);
+  return useInstalled(context, signal, async (session) => {
     return withTableLock(context, session, address, signal, async () => {
       const options = {
         address,

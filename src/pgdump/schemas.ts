@@ -3,7 +3,7 @@ import type { Session } from './connections.js';
 import type { Change, DatabaseContext } from './context.js';
 import { sqlState } from './errors.js';
 import { checkSchemas, quoteName, type TableAddress } from './names.js';
-import { ensureInstalled } from './sql/install.js';
+import { useInstalled } from './sql/install.js';
 
 export interface SchemasRequest extends Omit<TableAddress, 'table'> {
   /** 0 and 1: the role `sso_access` may read the schema; 2: a role named like the schema; left out: nobody is granted anything. */
@@ -19,7 +19,7 @@ export async function ensureExtension(context: DatabaseContext, signal: AbortSig
     const doing = 'Installing the extension postgis';
     try {
       // Several agents at once would collide in the catalog.
-      await session.transaction(async () => {
+      await session.transaction('READ WRITE', async () => {
         await session.query(`SELECT pg_advisory_xact_lock(hashtextextended('borg postgis', 0))`);
         await session.query('CREATE EXTENSION IF NOT EXISTS postgis', [], { doing });
       });
@@ -56,9 +56,8 @@ export async function ensureSchemas(
       retry: 'final',
     });
   const wanted = [request.schema, request.dataSchema, request.outdatedSchema];
-  return context.connections.use(signal, async (session) => {
-    await ensureInstalled(session);
-    return session.transaction(async () => {
+  return useInstalled(context, signal, async (session) => {
+    return session.transaction('READ WRITE', async () => {
       const created = await createSchemas(session, wanted);
       const isLeft = request.onlyWhenNew === true && !created.includes(request.schema);
       if (authLevel === undefined || isLeft) return created.length > 0 ? 'created' : 'unchanged';

@@ -1,4 +1,5 @@
 import type { Session } from './connections.js';
+import type { DatabaseContext } from './context.js';
 
 /** What a restore has to know about the server. */
 export interface Server {
@@ -8,7 +9,13 @@ export interface Server {
   readonly dataDirectory: string | undefined;
 }
 
-export async function serverOf(session: Session): Promise<Server> {
+/** Asked once in a run. */
+export async function serverOf({ seen }: Pick<DatabaseContext, 'seen'>, session: Session): Promise<Server> {
+  seen.server ??= await readServer(session);
+  return seen.server;
+}
+
+async function readServer(session: Session): Promise<Server> {
   const row = await session.one<{ number: string; path: string | null }>(
     `SELECT current_setting('server_version_num') AS number,
             CASE WHEN pg_has_role('pg_read_all_settings', 'USAGE') THEN current_setting('data_directory') END AS path`,

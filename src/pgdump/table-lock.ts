@@ -18,22 +18,24 @@ export async function withTableLock<T>(
   work: () => Promise<T>,
 ): Promise<T> {
   const key = JSON.stringify(['borg table', dataSchema, table]);
-  await waitFor(context, signal, `Somebody else works on the table ${dataSchema}.${table}.`, async () => {
-    const { locked } = await session.one<{ locked: boolean }>(
-      'SELECT pg_try_advisory_lock(hashtextextended($1, 0)) AS locked',
-      [key],
-    );
-    return locked;
-  });
   const mark = restoreMark(dataSchema, table);
-  await waitFor(context, signal, `An abandoned restore of ${dataSchema}.${table} does not end.`, async () => {
-    const ended = await session.query<{ pid: number }>(
-      `SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity
-        WHERE application_name = $1 AND datname = current_database()`,
-      [mark],
+  let isLocked = false;
+  const complaint = (): string =>
+    isLocked
+      ? `An abandoned restore of ${dataSchema}.${table} does not end.`
+      : `Somebody else works on the table ${dataSchema}.${table}.`;
+  await waitFor(context, signal, complaint, async () => {
+    // Restores are ended only by who has the lock; in the list of results, so that it is for rows of this database alone.
+    const { locked, ended } = await session.one<{ locked: boolean; ended: number[] }>(
+      `WITH lock AS MATERIALIZED (SELECT $3 OR pg_try_advisory_lock(hashtextextended($1, 0)) AS locked)
+       SELECT locked, ARRAY(SELECT CASE WHEN pg_terminate_backend(pid) THEN pid ELSE pid END FROM pg_stat_activity
+                             WHERE locked AND application_name = $2 AND datname = current_database()) AS ended
+         FROM lock`,
+      [key, mark, isLocked],
     );
-    for (const { pid } of ended) context.log.warn('ended an abandoned restore', { pid, dataSchema, table });
-    return ended.length === 0;
+    isLocked = locked;
+    for (const pid of ended) context.log.warn('ended an abandoned restore', { pid, dataSchema, table });
+    return locked && ended.length === 0;
   });
   const result = await work();
   // After a failure the connection is closed instead, see Connections.use.
@@ -44,13 +46,13 @@ export async function withTableLock<T>(
 async function waitFor(
   { clock }: DatabaseContext,
   signal: AbortSignal,
-  complaint: string,
+  complaint: () => string,
   done: () => Promise<boolean>,
 ): Promise<void> {
   const start = clock.now().getTime();
   for (let pauseMs = 20; !(await done()); pauseMs = Math.min(pauseMs * 2, 1_000)) {
     if (clock.now().getTime() - start > WAIT_MS)
-      throw new AgentError('locked', complaint, { retry: 'transient' });
+      throw new AgentError('locked', complaint(), { retry: 'transient' });
     await clock.sleep(pauseMs, signal);
   }
 }

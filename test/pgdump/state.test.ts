@@ -107,9 +107,12 @@ describe('pgdump: states found', () => {
   it('bookkeeping that was deleted, and functions of another version, are made again', async () => {
     await rig.publish(t, file);
     await rig.slave.query('DROP SCHEMA borg_slave CASCADE');
+    // In the middle of a run it is noticed when something fails for it.
+    expect(await failureOf(rig.publish(t, file))).to.include({ reason: 'conflict', retry: 'transient' });
     expect(await rig.publish(t, file)).to.include({ change: 'replaced' });
     await rig.slave.query(`COMMENT ON SCHEMA borg_slave IS 'slave-sync 0'; DROP FUNCTION borg_slave.swap`);
     await rig.master.query(`INSERT INTO d.${t} VALUES (2)`);
+    expect(await failureOf(rig.publish(t))).to.include({ reason: 'conflict', retry: 'transient' });
     expect(await rig.publish(t)).to.include({ change: 'replaced' });
   });
 

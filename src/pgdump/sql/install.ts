@@ -1,5 +1,8 @@
+import { AgentError, messageOf } from '../../lib/errors.js';
 import { sha256 } from '../../lib/hash.js';
 import type { Session } from '../connections.js';
+import type { DatabaseContext } from '../context.js';
+import { sqlState } from '../errors.js';
 import { BOOKKEEPING } from './bookkeeping.sql.js';
 import { CATALOG } from './catalog.sql.js';
 import { FOREIGN_KEYS } from './foreign-keys.sql.js';
@@ -25,10 +28,43 @@ END $$;
 `;
 
 /**
- * Makes sure that schema borg_slave of this database holds the bookkeeping and the functions of this version: one query
- * when it does. Needs CREATE on the database the first time.
+ * Lends a connection to a database whose schema borg_slave holds the bookkeeping and the functions of this version: one
+ * query in a run when it does. Needs CREATE on the database the first time. When somebody takes them away during the
+ * run, what fails for that is transient, and finds them made again when it is tried again.
  */
-export async function ensureInstalled(session: Session): Promise<void> {
+export async function useInstalled<T>(
+  { connections, seen }: Pick<DatabaseContext, 'connections' | 'seen'>,
+  signal: AbortSignal,
+  work: (session: Session) => Promise<T>,
+): Promise<T> {
+  try {
+    return await connections.use(signal, async (session) => {
+      if (!seen.isInstalled) await install(session);
+      seen.isInstalled = true;
+      return work(session);
+    });
+  } catch (error) {
+    if (!isGone(error)) throw error;
+    seen.isInstalled = false;
+    throw new AgentError(
+      'conflict',
+      `Somebody has changed the schema borg_slave meanwhile: ${messageOf(error)}`,
+      {
+        retry: 'transient',
+        cause: error,
+      },
+    );
+  }
+}
+
+/** No such schema, function or table, of ours. */
+function isGone(error: unknown): boolean {
+  return (
+    ['3F000', '42883', '42P01'].includes(sqlState(error) ?? '') && /\bborg_slave\b/.test(messageOf(error))
+  );
+}
+
+async function install(session: Session): Promise<void> {
   const installed = async (): Promise<boolean> => {
     // By reading the catalog's tables: to_regnamespace may answer from a cache that is older than a lock waited for.
     const [row] = await session.query<{ version: string | null }>(
@@ -37,7 +73,7 @@ export async function ensureInstalled(session: Session): Promise<void> {
     return row?.version === VERSION;
   };
   if (await installed()) return;
-  await session.transaction(async () => {
+  await session.transaction('READ WRITE', async () => {
     await session.query(`SELECT pg_advisory_xact_lock(hashtextextended('borg install', 0))`);
     if (await installed()) return;
     const doing = 'Installing the schema borg_slave';
