@@ -5,6 +5,7 @@ import { bodyText, errorOf, GeoServerError } from './errors.js';
 import { at, list, text } from './json.js';
 import { qualify, type Qualified } from './names.js';
 import { parseJson, type Rest } from './rest.js';
+import { find, parseXml } from './xml.js';
 
 export interface MapRequest extends Qualified {
   /** In `srs`; a box without area is widened. */
@@ -71,14 +72,28 @@ export async function fetchImage(
 }
 
 function exceptionOf(what: string, type: string, body: Buffer, plain: string): GeoServerError {
-  const first = type.includes('json') ? list(at(parseJson(body, '/ows'), 'exceptions'))[0] : undefined;
-  const words = first === undefined ? plain.slice(0, 500) : text(at(first, 'text')).trim();
-  const code = text(at(first, 'code'));
-  const absent = code === 'LayerNotDefined';
+  const { code, words } = type.includes('json') ? fromJson(body) : fromXml(plain);
   return new GeoServerError(200, words, `${what}: ${words}`, {
-    reason: absent ? 'not-published-yet' : 'http-status',
+    reason: code === 'LayerNotDefined' ? 'not-published-yet' : 'http-status',
     retry: 'transient',
   });
+}
+
+function fromJson(body: Buffer): { code: string; words: string } {
+  const first = list(at(parseJson(body, '/ows'), 'exceptions'))[0];
+  return { code: text(at(first, 'code')), words: text(at(first, 'text')).trim() };
+}
+
+/** The report of servers that do not know the JSON form; or whatever else it is, as it came. */
+function fromXml(plain: string): { code: string; words: string } {
+  try {
+    const exception = find(parseXml(plain), 'ServiceException');
+    if (exception !== undefined)
+      return { code: exception.attributes.get('code') ?? '', words: exception.text.trim() };
+  } catch {
+    // No XML: a page of a proxy, for instance.
+  }
+  return { code: '', words: plain.slice(0, 500) };
 }
 
 function hasOneColour(png: Buffer, what: string): boolean {

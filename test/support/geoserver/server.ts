@@ -35,7 +35,7 @@ export interface Recorded {
 }
 
 /**
- * What goes wrong with a request that `applies`: an answer with this status, no answer at all, a connection reset
+ * What goes wrong with a request that `applies`: an answer with this status, or this answer, no answer at all, a connection reset
  * before or after the work is done, or an answer that comes late.
  */
 export type Fault = {
@@ -44,6 +44,7 @@ export type Fault = {
   times?: number;
 } & (
   | { readonly kind: 'status'; readonly status: number }
+  | { readonly kind: 'reply'; readonly reply: Reply }
   | { readonly kind: 'hang' | 'reset' | 'reset-after' }
   | { readonly kind: 'slow'; readonly ms: number }
 );
@@ -104,7 +105,9 @@ export async function startGeoServer(options: GeoServerOptions = {}): Promise<Ge
     const reply =
       fault?.kind === 'status'
         ? plain(fault.status, 'injected')
-        : await answer(router, lock, request, path, body, authorization);
+        : fault?.kind === 'reply'
+          ? fault.reply
+          : await answer(router, lock, request, path, body, authorization);
     if (fault?.kind === 'reset-after') return void request.socket.resetAndDestroy();
     recorded.status = reply.status;
     send(response, reply);
