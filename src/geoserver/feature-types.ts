@@ -56,20 +56,25 @@ export function ensureFeatureType(rest: Rest, wanted: FeatureType, signal: Abort
     converge(async () => {
       const current = likelyNew ? 'missing' : await read(rest, wanted, signal);
       likelyNew = false;
+      rest.boxes.delete(qualify(wanted));
       if (current === 'missing') {
-        if (await move(rest, wanted, signal)) return 'updated';
-        const json = { featureType: bodyOf(undefined, wanted) };
-        await create(rest, wanted, json, signal);
-        return 'created';
+        const isMoved = await move(rest, wanted, signal);
+        if (!isMoved) await create(rest, wanted, { featureType: bodyOf(undefined, wanted) }, signal);
+        noteBox(rest, wanted);
+        return isMoved ? 'updated' : 'created';
       }
       await finishOwnMove(rest, wanted, signal);
       const haveChanged = wanted.rereadColumns === true || !hasColumns(current, wanted);
-      if (!haveChanged && current !== 'broken' && isSame(current, wanted)) return 'unchanged';
+      if (!haveChanged && current !== 'broken' && isSame(current, wanted)) {
+        rest.boxes.set(qualify(wanted), fromJson(at(current, 'latLonBoundingBox')));
+        return 'unchanged';
+      }
       const json = { featureType: bodyOf(current === 'broken' ? undefined : current, wanted) };
       const address = `${itemPath(wanted)}?${recalculation(wanted)}`;
       const put = () => rest.write({ method: 'PUT', path: address, json }, signal);
       await put();
       if (haveChanged) await confirmColumns(rest, wanted, current, put, signal);
+      noteBox(rest, wanted);
       return 'updated';
     }, signal),
   );
@@ -134,8 +139,14 @@ async function finishOwnMove(rest: Rest, wanted: FeatureType, signal: AbortSigna
   if (from !== undefined && from !== store) await finishMove(rest, { workspace, name, from }, signal);
 }
 
+/** A box that was given is stored as it is; one that GeoServer computes has to be read. */
+function noteBox(rest: Rest, wanted: FeatureType): void {
+  if (wanted.latLonBox !== undefined) rest.boxes.set(qualify(wanted), wanted.latLonBox);
+}
+
 /** Removes the feature type with its layer and tiles. A member of a layer group is refused: 'conflict'. */
 export function removeFeatureType(rest: Rest, name: FeatureTypeName, signal: AbortSignal): Promise<Change> {
+  rest.boxes.delete(qualify(name));
   return rest.alone(name, () =>
     converge(
       async () => ((await rest.delete(`${itemPath(name)}?recurse=true`, signal)) ? 'removed' : 'unchanged'),

@@ -40,7 +40,11 @@ export function ensureLayerGroup(rest: Rest, wanted: LayerGroup, signal: AbortSi
       likelyNew = false;
       const isDue = current !== undefined && wanted.recomputeBounds === true;
       const known = wanted.bounds ?? (isDue ? await boundsOfMembers(rest, wanted, signal) : undefined);
-      if (current !== undefined && isSame(current, wanted, known)) return 'unchanged';
+      rest.boxes.delete(qualify(wanted));
+      if (current !== undefined && isSame(current, wanted, known)) {
+        rest.boxes.set(qualify(wanted), fromJson(at(current, 'bounds')));
+        return 'unchanged';
+      }
       if (wanted.bounds !== undefined) await checkMembers(rest, wanted, membersOf(current), signal);
       const body = bodyOf(wanted, known ?? (await boundsOfMembers(rest, wanted, signal)));
       if (current !== undefined) {
@@ -58,6 +62,7 @@ export function ensureLayerGroup(rest: Rest, wanted: LayerGroup, signal: AbortSi
 
 /** Removes the group with its tiles, not its members. A member of another group is refused: 'conflict'. */
 export function removeLayerGroup(rest: Rest, name: Qualified, signal: AbortSignal): Promise<Change> {
+  rest.boxes.delete(qualify(name));
   return rest.alone(name, () =>
     converge(async () => {
       // Deleting a missing group is a NullPointerException.
@@ -79,6 +84,7 @@ export function dropFromGroup(
 ): Promise<Change> {
   return rest.alone(group, () =>
     converge(async () => {
+      rest.boxes.delete(qualify(group));
       const current = await read(rest, group, signal);
       const members = membersOf(current);
       const others = members.filter((other) => keyOf(other) !== keyOf(member));
@@ -217,6 +223,7 @@ function memberBoxes(
   return Promise.all(
     members.map(async (member) => {
       if (member.type === 'layer') return layerBox(rest, member, member.kind ?? 'featureType', signal);
+      if (rest.boxes.has(qualify(member))) return rest.boxes.get(qualify(member));
       const group = await read(rest, member, signal);
       return group === undefined ? 'missing' : fromJson(at(group, 'bounds'));
     }),

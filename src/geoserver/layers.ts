@@ -78,13 +78,18 @@ export async function findLayer(
 /** What a layer shows: something of a data store, or of a WMS store. */
 export type LayerKind = 'featureType' | 'wmsLayer';
 
-/** The box in degrees of a layer of any kind, the likely one looked for first; 'missing' when there is no such layer. */
+/**
+ * The box in degrees of a layer of any kind, the likely one looked for first; 'missing' when there is no such layer. Read only
+ * when it is not known already (Rest.boxes).
+ */
 export async function layerBox(
   rest: Rest,
-  { workspace, name }: Qualified,
+  layer: Qualified,
   likely: LayerKind,
   signal: AbortSignal,
 ): Promise<Box | undefined | 'missing'> {
+  const { workspace, name } = layer;
+  if (rest.boxes.has(qualify(layer))) return rest.boxes.get(qualify(layer));
   // Reading at the level of the workspace is safe; only writing there switches the layer off.
   const addresses = {
     featureType: path`/rest/workspaces/${workspace}/featuretypes/${name}.json`,
@@ -92,7 +97,10 @@ export async function layerBox(
   };
   for (const kind of new Set<LayerKind>([likely, 'featureType', 'wmsLayer'])) {
     const found = await rest.getJson(`${addresses[kind]}?quietOnNotFound=true`, signal);
-    if (found !== undefined) return fromJson(at(found, kind, 'latLonBoundingBox'));
+    if (found === undefined) continue;
+    const box = fromJson(at(found, kind, 'latLonBoundingBox'));
+    rest.boxes.set(qualify(layer), box);
+    return box;
   }
   return 'missing';
 }

@@ -4,6 +4,7 @@ import { HttpClient, type HttpRequest, type HttpResponse } from '../lib/http.js'
 import type { Logger } from '../lib/log.js';
 import type { Secret } from '../lib/secret.js';
 import { Semaphore } from '../lib/semaphore.js';
+import type { Box } from './boxes.js';
 import { errorOf } from './errors.js';
 import { KeyedMutex } from './keyed-mutex.js';
 import { qualify, type Qualified } from './names.js';
@@ -43,6 +44,11 @@ export class Rest {
   readonly url: string;
   readonly log: Logger;
   readonly clock: Clock;
+  /**
+   * The boxes in degrees of layers and groups (`workspace:name`) as they were last read or written: groups are made of those of
+   * their members, which have most often just been looked at. One connection serves one run.
+   */
+  readonly boxes = new Map<string, Box | undefined>();
   readonly #http: HttpClient;
   readonly #settings: GeoServerSettings & typeof DEFAULTS;
   readonly #authorization: string;

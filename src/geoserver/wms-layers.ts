@@ -39,8 +39,10 @@ export function ensureWmsLayer(rest: Rest, wanted: WmsLayer, signal: AbortSignal
     converge(async () => {
       const current = likelyNew ? undefined : await read(rest, wanted, signal);
       likelyNew = false;
+      rest.boxes.delete(qualify(wanted));
       if (current === undefined) {
         await create(rest, wanted, signal);
+        if (wanted.latLonBox !== undefined) rest.boxes.set(qualify(wanted), wanted.latLonBox);
         return 'created';
       }
       const { workspace, name, store, previousStore } = wanted;
@@ -51,6 +53,7 @@ export function ensureWmsLayer(rest: Rest, wanted: WmsLayer, signal: AbortSignal
       const same = !moves && isSame(current, wanted);
       if (!same) await update(rest, current, wanted, signal);
       if (from !== undefined && from !== store) await finishMove(rest, { workspace, name, from }, signal);
+      if (same) rest.boxes.set(qualify(wanted), fromJson(at(current, 'latLonBoundingBox')));
       return same ? 'unchanged' : 'updated';
     }, signal),
   );
@@ -58,6 +61,7 @@ export function ensureWmsLayer(rest: Rest, wanted: WmsLayer, signal: AbortSignal
 
 /** Removes the layer with its tiles. A member of a layer group is refused: 'conflict'. */
 export function removeWmsLayer(rest: Rest, name: Qualified, signal: AbortSignal): Promise<Change> {
+  rest.boxes.delete(qualify(name));
   return rest.alone(name, () =>
     converge(
       async () => ((await rest.delete(`${layerPath(name)}?recurse=true`, signal)) ? 'removed' : 'unchanged'),
