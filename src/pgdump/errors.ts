@@ -13,6 +13,9 @@ export const RAISED = {
   unprepared: 'SS004',
 } as const;
 
+/** What to do when the server's disk is full. */
+export const MAKE_ROOM = 'Make room on the disk of the database.';
+
 const CONNECTION_ERRNOS = [
   ...['ECONNREFUSED', 'ECONNRESET', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'],
   ...['EPIPE', 'ENOENT'],
@@ -66,7 +69,7 @@ function classify(code: string): [FailureReason, AgentErrorOptions] {
   if (code === RAISED.obstacle || code === '2BP01') return ['conflict', { retry: 'remote' }];
   if (code.startsWith('08') || ['57P01', '57P02', '57P03', '53300'].includes(code))
     return ['connection', { retry: 'transient' }];
-  if (code === '53100') return ['disk-full', { retry: 'transient' }];
+  if (code === '53100') return ['disk-full', { retry: 'transient', hint: MAKE_ROOM }];
   if (['28', '3D'].includes(code.slice(0, 2)))
     return [
       'connection',

@@ -1,6 +1,7 @@
 import { statfs } from 'node:fs/promises';
 import { AgentError } from '../lib/errors.js';
 import type { ConnectionSettings } from './connections.js';
+import { MAKE_ROOM } from './errors.js';
 import type { DumpInfo } from './inspect.js';
 import type { Server } from './server.js';
 
@@ -26,7 +27,7 @@ export async function checkFreeSpace(
   throw new AgentError(
     'disk-full',
     `The dump needs about ${megabytes(needed)} MB in ${dataDirectory}; ${megabytes(free)} MB are free.`,
-    { retry: 'transient', hint: 'Make room on the disk of the database.' },
+    { retry: 'transient', hint: MAKE_ROOM },
   );
 }
 

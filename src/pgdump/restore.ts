@@ -5,6 +5,7 @@ import { AgentError } from '../lib/errors.js';
 import { CommandFailed, run } from '../lib/process.js';
 import { makeTemporaryFolder } from '../lib/temporary.js';
 import type { ConnectionSettings } from './connections.js';
+import { MAKE_ROOM } from './errors.js';
 import type { DumpInfo } from './inspect.js';
 
 export interface RestoreOptions {
@@ -92,9 +93,11 @@ function explain(error: CommandFailed): AgentError {
   const say = (
     reason: ConstructorParameters<typeof AgentError>[0],
     retry: ConstructorParameters<typeof AgentError>[2]['retry'],
-  ) => new AgentError(reason, error.message, { retry, cause: error });
+    hint?: string,
+  ) =>
+    new AgentError(reason, error.message, { retry, cause: error, ...(hint === undefined ? {} : { hint }) });
   const text = error.stderr;
-  if (/no space left on device|disk full/i.test(text)) return say('disk-full', 'transient');
+  if (/no space left on device|disk full/i.test(text)) return say('disk-full', 'transient', MAKE_ROOM);
   if (
     /connection to server .* failed|server closed the connection|connection not open|terminating connection|could not connect|SSL connection has been closed|no connection to the server|lost synchronization/i.test(
       text,
