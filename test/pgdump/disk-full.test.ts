@@ -12,17 +12,18 @@ describe('pgdump: the disk of the database is full', function () {
   this.timeout(60_000);
   let rig: Rig;
   let disk: string;
+  let isMounted = false;
   const rows = async (): Promise<unknown> =>
     (await rig.slave.query('SELECT count(*)::int AS n, min(v) AS v FROM s.roads'))[0];
 
   before(async function () {
     disk = await tempDir('small-disk');
     // A disk of its own takes the rights to mount one.
-    const mounted = await run('mount', ['-t', 'tmpfs', '-o', 'size=64m', 'tmpfs', disk]).then(
+    isMounted = await run('mount', ['-t', 'tmpfs', '-o', 'size=64m', 'tmpfs', disk]).then(
       () => true,
       () => false,
     );
-    if (!mounted) this.skip();
+    if (!isMounted) this.skip();
     rig = await makeRig();
     const admin = await (await postgres()).admin();
     const { rows: settings } = await admin.query<{ path: string }>(
@@ -40,7 +41,7 @@ describe('pgdump: the disk of the database is full', function () {
     expect(await rig.publish('roads')).to.include({ change: 'created' });
   });
   after(async () => {
-    if (rig === undefined) return;
+    if (!isMounted) return;
     await rig.close();
     const admin = await (await postgres()).admin();
     await admin.query('DROP TABLESPACE small').finally(() => admin.end());
