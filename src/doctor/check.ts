@@ -1,5 +1,5 @@
 import type { Config } from '../config.js';
-import type { GeoServer } from '../geoserver/client.js';
+import type { Expected, GeoServer } from '../geoserver/client.js';
 import type { RepositoryLocation, StateRepository } from '../hooks/repository.js';
 import type { Clock } from '../lib/clock.js';
 import { toAgentError } from '../lib/errors.js';
@@ -42,6 +42,8 @@ export interface Surroundings {
   /** What the state repository says; undefined when it cannot be read. */
   readonly desired: Desired | undefined;
   readonly geoservers: readonly GeoServer[];
+  /** What the record says is published on a server, by its URL. */
+  readonly publishedOn: (url: string) => readonly Expected[];
   readonly database: () => Promise<ServerFacts>;
   /** undefined where nothing is reported. */
   readonly master: () => Promise<MasterFacts | undefined>;

@@ -9,6 +9,7 @@ import { readServerFacts } from '../pgdump/server-facts.js';
 import { inspectMaster } from '../report/inspect.js';
 import { failure, type Check, type Finding, type Surroundings } from './check.js';
 import { readDesired, type Desired, type DesiredInput } from './desired.js';
+import { readPublished } from './published.js';
 import { schemasOf } from './task-files.js';
 import { client } from './checks/client.js';
 import { clocks } from './checks/clocks.js';
@@ -92,6 +93,7 @@ function surroundingsOf(
 ): Surroundings {
   const { config, clock, log } = input;
   const signal = timeLimit(input.signal, LIMIT_MS);
+  const published = once(() => readPublished(config.statePath));
   const request = {
     schemas: ['borg_slave', ...schemasOf(desired)],
     databases: ['postgres', ...config.authDatabases],
@@ -101,6 +103,7 @@ function surroundingsOf(
     signal,
     desired,
     geoservers,
+    publishedOn: (url) => published()(url),
     database: once(() => readServerFacts(config.database, request, { log, clock }, signal)),
     master: once(async () =>
       config.master === undefined ? undefined : inspectMaster(config.master, clock, signal),
@@ -117,9 +120,9 @@ async function answer(check: Check, surroundings: Surroundings): Promise<readonl
   }
 }
 
-function once<T>(ask: () => Promise<T>): () => Promise<T> {
-  let answered: Promise<T> | undefined;
-  return () => (answered ??= ask());
+function once<T>(ask: () => T): () => T {
+  let answered: { readonly value: T } | undefined;
+  return () => (answered ??= { value: ask() }).value;
 }
 
 /** For what does not heed its signal in time. */

@@ -2,6 +2,7 @@ import * as about from './about.js';
 import * as accessRules from './access-rules.js';
 import type { Box } from './boxes.js';
 import type { Change } from './change.js';
+import type { Defect } from './dangling.js';
 import * as dataStores from './data-stores.js';
 import * as featureTypes from './feature-types.js';
 import { GridSets } from './grid-sets.js';
@@ -19,6 +20,7 @@ import * as workspaces from './workspaces.js';
 
 export type { Box } from './boxes.js';
 export type { Change } from './change.js';
+export type { Expected } from './dangling.js';
 export type { GeoServerDeps, GeoServerSettings } from './rest.js';
 export type { PostgisStore } from './data-stores.js';
 export type { FeatureType, FeatureTypeName, SqlView } from './feature-types.js';
@@ -67,8 +69,8 @@ export class GeoServer {
     return inspect.gridSetNames(this.#rest, signal);
   }
 
-  async findDefects(stores: readonly Qualified[], signal: AbortSignal): Promise<readonly inspect.Defect[]> {
-    return inspect.findDefects(this.#rest, stores, signal);
+  async findDefects(wanted: inspect.Wanted, signal: AbortSignal): Promise<readonly Defect[]> {
+    return inspect.findDefects(this.#rest, wanted, signal);
   }
 
   async ensureWorkspace(workspace: workspaces.Workspace, signal: AbortSignal): Promise<Change> {

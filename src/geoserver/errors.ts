@@ -111,12 +111,12 @@ export function bodyText(response: HttpResponse): string {
   }
 }
 
-/** The message inside the three kinds of error bodies: plain text, Jetty's JSON page, Jetty's HTML page. */
+/** The message inside the four kinds of error bodies: plain text, Jetty's JSON page, Jetty's HTML page, GeoWebCache's. */
 function messageIn(body: string): string {
   const text = body.trim();
-  const html = /<title>Error \d+ ?([\s\S]*?)<\/title>/.exec(text);
+  const html = /<title>Error \d+ ?([\s\S]*?)<\/title>|<h4>\d+: ([\s\S]*?)<\/h4>/.exec(text);
   const json = /"message"\s*:\s*"((?:[^"\\]|\\.)*)"/.exec(text.startsWith('{') ? text : '');
-  const words = unescapeEntities(html?.[1] ?? json?.[1] ?? text);
+  const words = unescapeEntities(html?.[1] ?? html?.[2] ?? json?.[1] ?? text);
   const first = words.startsWith('---- Debugging') ? (words.split('\n')[1] ?? words) : words;
   return first.length > 500 ? `${first.slice(0, 500)}…` : first;
 }

@@ -1,15 +1,19 @@
 import { AgentError } from '../lib/errors.js';
-import { listNames, listFeatureTypes } from './data-stores.js';
+import {
+  goneOf,
+  listGroups,
+  lookIntoStore,
+  lookIntoWorkspace,
+  some,
+  type Catalog,
+  type Defect,
+  type Expected,
+} from './dangling.js';
+import { listNames } from './data-stores.js';
 import { errorOf } from './errors.js';
-import { at, list, listOfTexts, text } from './json.js';
-import { isAddressable, path, qualify, type Qualified } from './names.js';
+import { listOfTexts } from './json.js';
+import { isAddressable, path, type Qualified } from './names.js';
 import type { Rest } from './rest.js';
-
-/** Something in the catalog that was left half made or broken, and how to mend it. */
-export interface Defect {
-  readonly what: string;
-  readonly hint: string;
-}
 
 /** The names of all grid sets. */
 export async function gridSetNames(rest: Rest, signal: AbortSignal): Promise<readonly string[]> {
@@ -23,26 +27,47 @@ export async function serverTime(rest: Rest, signal: AbortSignal): Promise<Date 
   return Number.isNaN(time.getTime()) ? undefined : time;
 }
 
+/** What should be in the catalog. */
+export interface Wanted {
+  /** The stores of features: GeoServer connects to the database for each. Their workspaces are looked into. */
+  readonly stores: readonly Qualified[];
+  /** What this slave has published there. */
+  readonly published: readonly Expected[];
+}
+
 /**
  * What GeoServer accepts silently and then stumbles over: a workspace without its namespace, a store that cannot be
- * opened, a layer that no address can name, a tile service that one wrong tile layer has broken. Reads only; of the
- * stores only those given, since GeoServer connects to the database for each.
+ * opened, what refers to something that is gone, a layer that no address can name, a tile service that one wrong tile
+ * layer has broken. Reads only: four lists for each workspace and store, and each group.
  */
 export async function findDefects(
   rest: Rest,
-  stores: readonly Qualified[],
+  { stores, published }: Wanted,
   signal: AbortSignal,
 ): Promise<readonly Defect[]> {
-  const workspaces =
-    (await listNames(rest, '/rest/workspaces.json', ['workspaces', 'workspace'], signal)) ?? [];
-  const there = stores.filter((store) => workspaces.includes(store.workspace));
+  const [workspaces, layers] = await Promise.all([
+    listNames(rest, '/rest/workspaces.json', ['workspaces', 'workspace'], signal),
+    listNames(rest, '/rest/layers.json', ['layers', 'layer'], signal),
+  ]);
+  const there = stores.filter((store) => workspaces?.includes(store.workspace));
+  const groups = await Promise.all(there.map(({ workspace }) => listGroups(rest, workspace, signal)));
+  const catalog: Catalog = {
+    layers: new Set(layers),
+    groups: new Map(groups.flatMap(({ workspace, names }) => (names ? [[workspace, names]] : []))),
+  };
   const found = await Promise.all([
     ...there.map((store) => halfMadeWorkspace(rest, store.workspace, signal)),
-    ...there.map((store) => brokenStore(rest, store, signal)),
-    unreachableLayers(rest, signal),
+    ...there.map((store) => lookIntoStore(rest, store, signal)),
+    ...there.map((store) => lookIntoWorkspace(rest, store.workspace, catalog, signal)),
     brokenTileService(rest, signal),
   ]);
-  return found.flat();
+  const gone = goneOf(published, catalog, workspaces ?? []);
+  return [
+    ...found.flat(),
+    ...groups.flatMap(({ defect }) => defect ?? []),
+    ...gone,
+    ...unreachableLayers(layers ?? []),
+  ];
 }
 
 async function halfMadeWorkspace(rest: Rest, workspace: string, signal: AbortSignal): Promise<Defect[]> {
@@ -56,29 +81,13 @@ async function halfMadeWorkspace(rest: Rest, workspace: string, signal: AbortSig
   ];
 }
 
-async function brokenStore(rest: Rest, store: Qualified, signal: AbortSignal): Promise<Defect[]> {
-  if ((await listFeatureTypes(rest, store, signal)) === undefined) return [];
-  const address = path`/rest/workspaces/${store.workspace}/datastores/${store.name}/featuretypes.json?list=available`;
-  const response = await rest.getAny(address, signal, 'application/json');
-  if (response.status === 200) return [];
-  return [
-    {
-      what: `data store ${qualify(store)} cannot be opened (${errorOf(response, 'its tables').message})`,
-      hint: 'Can GeoServer reach GEOSERVER_PGSQL_HOST, and log in with GEOSERVER_PGSQL_USERNAME and its password?',
-    },
-  ];
-}
-
 /** GeoServer takes such names, and then refuses every address with them; its tile service stumbles over a slash. */
-async function unreachableLayers(rest: Rest, signal: AbortSignal): Promise<Defect[]> {
-  const names = list(at(await rest.getJson('/rest/layers.json', signal), 'layers', 'layer')).map((layer) =>
-    text(at(layer, 'name')),
-  );
+function unreachableLayers(names: readonly string[]): Defect[] {
   const bad = names.filter((name) => !isAddressable(name));
   if (bad.length === 0) return [];
   return [
     {
-      what: `layers that no address can name: ${bad.slice(0, 5).join(', ')}${bad.length > 5 ? ' …' : ''}`,
+      what: `layers that no address can name: ${some(bad)}`,
       hint: "Rename or delete them in GeoServer's own pages; they can break the tile service.",
     },
   ];
@@ -89,11 +98,13 @@ async function brokenTileService(rest: Rest, signal: AbortSignal): Promise<Defec
   try {
     const response = await rest.getAny(address, signal, '*/*');
     if (response.status === 200 || response.status === 404) return [];
-    const { message } = errorOf(response, 'GetCapabilities');
+    const error = errorOf(response, 'GetCapabilities');
     return [
       {
-        what: `the tile service (WMTS) of the whole server is broken (${message})`,
-        hint: 'A tile layer names a grid set that is gone: create the grid set again, or delete that tile layer.',
+        what: `the tile service (WMTS) of the whole server is broken (${error.message})`,
+        hint: error.says(/Could not locate a layer/)
+          ? 'A tile layer is left of a layer that is gone: delete the file with that id below gwc-layers in the data directory of GeoServer, and reload its configuration.'
+          : 'Mend first what else is named here. Otherwise a tile layer names a grid set that is gone: create the grid set again, or delete that tile layer.',
       },
     ];
   } catch (error) {

@@ -47,6 +47,7 @@ function surroundings({ facts, masterAheadMs, geoserver, hg = 'hg' }: Fakes): Su
     clock: systemClock,
     signal: new AbortController().signal,
     geoservers: geoserver === undefined ? [] : [server],
+    publishedOn: () => [],
     database: () => Promise.resolve({ ...FACTS, ...facts }),
     master: () => Promise.resolve(masterAheadMs === undefined ? undefined : master),
   } as unknown as Surroundings;

@@ -303,7 +303,7 @@ describe('slave-sync doctor', function () {
       const store = { type: 'dataStore', name: 'town_ds', fields: {} } as const;
       standIn().catalog.workspaces.get('town')?.stores.set('town_ds', store);
       fails(404, '/rest/namespaces/town');
-      fails(404, 'list=available');
+      fails(404, 'list=all');
       fails(400, '/gwc/service/wmts');
       await expectFindings({ BORG_SSH: lenient(knowing(ssh, known)) }, [
         ['host ', 'failed', 'its host key has changed'],
@@ -345,6 +345,81 @@ describe('slave-sync doctor', function () {
         ['FEATURE_FILTER', 'failed', 'slave-sync filter test'],
       ]);
     });
+  });
+});
+
+describe('slave-sync doctor, of a GeoServer that has lost something', function () {
+  this.timeout(120_000);
+  let rig: Rig;
+  const TREES = 'dpaw/layers/town.trees.json';
+  before(async function () {
+    rig = await makeRig();
+    if (rig.geoserver.standIn === undefined) this.skip();
+    const roads = await featureFiles(rig, { workspace: 'town', name: 'roads' });
+    const trees = await featureFiles(rig, { workspace: 'town', name: 'trees' });
+    await rig.commit({ ...workspaceFiles('town'), ...trees, ...roads });
+    await rig.exec('hg', 'pull', '-q');
+    expect(await rig.cli('sync')).to.include({ code: 0 });
+  });
+  afterEach(() => rig.geoserver.standIn?.faults.splice(0));
+  after(() => rig.close());
+
+  const town = () => rig.geoserver.standIn!.catalog.workspaces.get('town')!;
+  /** What is wrong with the GeoServer, and how it is mended. */
+  async function found(): Promise<string[]> {
+    const { findings } = JSON.parse((await rig.cli('doctor', '--json')).stdout) as Report;
+    const own = findings.filter(({ name, state }) => name.startsWith('geoserver') && state === 'failed');
+    return own.map(({ message, hint = '' }) => `${message} → ${hint}`);
+  }
+
+  it('finds nothing when nothing is lost, with few requests', async () => {
+    const { requests } = rig.geoserver.standIn!;
+    requests.splice(0);
+    expect(await found()).to.deep.equal([]);
+    expect(requests.length).to.be.at.most(15);
+  });
+
+  it('a view that is gone, and the layer when its feature type was left: published again, all is well', async () => {
+    await rig.slaveDatabase.query('DROP VIEW town.trees');
+    rig.geoserver.standIn!.catalog.withoutLayer.add('town:roads');
+    const findings = await found();
+    expect(findings).to.have.length(3);
+    expect(findings[0]).to.include('data store town:town_ds whose table or view is gone: trees');
+    expect(findings[1]).to.include('feature types without their layer: town:roads → Reload');
+    expect(findings[2])
+      .to.include('no longer there: town:roads')
+      .and.to.include('slave-sync retry dpaw/layers/town.roads.json');
+
+    // As a reload does.
+    town().resources.delete('roads');
+    rig.geoserver.standIn!.catalog.withoutLayer.clear();
+    expect(await rig.cli('retry', TREES, 'dpaw/layers/town.roads.json')).to.include({ code: 0 });
+    expect(await rig.cli('sync')).to.include({ code: 0 });
+    expect(await found()).to.deep.equal([]);
+  });
+
+  it('a layer whose resource is gone', async () => {
+    const part = '/rest/workspaces/town/featuretypes';
+    rig.geoserver.standIn!.faults.push({
+      ...{ kind: 'status', status: 404 },
+      applies: ({ path }) => path.startsWith(part),
+    });
+    expect((await found()).join('\n')).to.include('layers without their resource: town:trees, town:roads');
+  });
+
+  it('groups: a member that is gone, and an inner group, without which none can be listed', async () => {
+    const group = (type: 'layer' | 'layerGroup') => ({
+      ...{ fields: { name: 'g' }, styles: [''] },
+      members: [
+        { type: 'layer', name: 'town:trees' },
+        { type, name: 'town:lost' },
+      ] as const,
+    });
+    town().groups.set('g', group('layer'));
+    expect((await found()).join('\n')).to.include('layer group town:g lacks members: town:lost → ');
+    town().groups.set('g', group('layerGroup'));
+    expect((await found()).join('\n')).to.match(/groups of workspace town cannot be listed.*data directory/);
+    town().groups.delete('g');
   });
 });
 

@@ -16,7 +16,10 @@ export const geoservers: Check = {
   },
 };
 
-async function look(server: GeoServer, { config, desired, signal }: Surroundings): Promise<Finding[]> {
+async function look(
+  server: GeoServer,
+  { config, desired, publishedOn, signal }: Surroundings,
+): Promise<Finding[]> {
   const name = `geoserver ${server.url}`;
   try {
     const version = await server.version(signal);
@@ -26,7 +29,7 @@ async function look(server: GeoServer, { config, desired, signal }: Surroundings
     }));
     const [gridSets, defects] = await Promise.all([
       server.gridSetNames(signal),
-      server.findDefects(stores, signal),
+      server.findDefects({ stores, published: publishedOn(server.url) }, signal),
     ]);
     if (defects.length > 0)
       return defects.map(({ what, hint }) => ({ name, state: 'failed', message: oneLine(what), hint }));

@@ -76,6 +76,8 @@ const DEFAULT_TILES = {
 export class Catalog {
   readonly workspaces = new Map<string, Workspace>();
   readonly tileLayers = new Map<string, TileLayer>();
+  /** Resources whose layer was deleted alone. */
+  readonly withoutLayer = new Set<string>();
   /** Layers of which tiles are stored. */
   readonly cached = new Set<string>();
   readonly gridSets = new Map<string, string>();
@@ -161,7 +163,14 @@ export class Catalog {
 
   layer(qualified: string): Resource | undefined {
     const found = this.find(qualified);
-    return found?.workspace.resources.get(found.name);
+    return this.withoutLayer.has(qualified) ? undefined : found?.workspace.resources.get(found.name);
+  }
+
+  /** A layer may go without its resource, which then cannot be published again. */
+  removeLayer(qualified: string): void {
+    this.refuseMember(qualified);
+    this.withoutLayer.add(qualified);
+    this.dropTiles(qualified);
   }
 
   group(qualified: string): Group | undefined {
@@ -184,11 +193,16 @@ export class Catalog {
 
   removeResource(workspace: Workspace, name: string): void {
     const qualified = `${workspace.name}:${name}`;
-    const group = this.groupWith({ type: 'layer', name: qualified });
+    this.refuseMember(qualified);
+    workspace.resources.delete(name);
+    this.withoutLayer.delete(qualified);
+    this.dropTiles(qualified);
+  }
+
+  refuseMember(layer: string): void {
+    const group = this.groupWith({ type: 'layer', name: layer });
     if (group !== undefined)
       throw new RestException(500, `Unable to delete layer referenced by layer group '${group}'`);
-    workspace.resources.delete(name);
-    this.dropTiles(qualified);
   }
 
   /** A style change empties the tiles of the layers that use it. */

@@ -10,7 +10,17 @@ const TYPES = '/rest/workspaces/:ws/datastores/:ds/featuretypes';
 const NO_GEOMETRY: Box = { minx: 0, miny: 0, maxx: -1, maxy: -1 };
 
 export function featureTypes(router: Router, catalog: Catalog, tables: Tables): void {
-  router.on('GET', TYPES, ({ names: [ws = '', ds = ''] }) => {
+  router.on('GET', '/rest/workspaces/:ws/featuretypes', ({ names: [ws = ''] }) => {
+    const { resources } = catalog.workspace(ws, `No such workspace: ${ws}`);
+    const own = [...resources].filter(([, resource]) => resource.type === 'featureType');
+    return nameList(
+      'featureTypes',
+      'featureType',
+      own.map(([name]) => name),
+    );
+  });
+
+  router.on('GET', TYPES, async ({ names: [ws = '', ds = ''], query }) => {
     const workspace = catalog.workspace(ws, `No such workspace: ${ws}`);
     const store = workspace.stores.get(ds);
     if (store === undefined)
@@ -18,6 +28,8 @@ export function featureTypes(router: Router, catalog: Catalog, tables: Tables): 
         500,
         'Cannot invoke "org.geoserver.catalog.StoreInfo.getId()" because "store" is null',
       );
+    if (query.get('list') === 'all')
+      return json({ list: { string: await namesIn(tables, workspace, store) } });
     return nameList('featureTypes', 'featureType', layersOf(workspace, store));
   });
 
@@ -67,6 +79,16 @@ export function featureTypes(router: Router, catalog: Catalog, tables: Tables): 
     catalog.removeResource(catalog.workspace(ws, ''), ft);
     return ok();
   });
+}
+
+/** What the database has now, and SQL views. */
+async function namesIn(tables: Tables, workspace: Workspace, store: Store): Promise<readonly string[]> {
+  const there = await tables.names(store).catch(() => {
+    throw new RestException(404, `Could not load datastore: ${store.name}`);
+  });
+  const own = [...workspace.resources.values()].filter((resource) => resource.store === store);
+  const unlisted = own.filter(({ fields }) => there === undefined || 'sql' in relationOf(fields));
+  return [...(there ?? []), ...unlisted.map(({ fields }) => text(fields['nativeName']))];
 }
 
 async function add(

@@ -5,11 +5,14 @@ import { collapse, created, json, nameList, ok, RestException, SendError } from 
 import { bodyOf, type Router } from './router.js';
 
 const GROUPS = '/rest/workspaces/:ws/layergroups';
+const NO_LAYERS = 'Cannot invoke "java.util.List.size()" because "layers" is null';
 const NO_GROUP = 'Cannot invoke "org.geoserver.catalog.LayerGroupInfo.getName()" because "original" is null';
 
 export function layerGroups(router: Router, catalog: Catalog): void {
   router.on('GET', GROUPS, ({ names: [ws = ''] }) => {
     const { groups } = catalog.workspace(ws, `Workspace ${ws} not found`);
+    if ([...groups.values()].some((group) => lacksGroup(catalog, group)))
+      throw new RestException(500, NO_LAYERS);
     return nameList('layerGroups', 'layerGroup', groups.keys());
   });
 
@@ -38,6 +41,7 @@ export function layerGroups(router: Router, catalog: Catalog): void {
   router.on('GET', `${GROUPS}/:group`, ({ names: [ws = '', name = ''] }) => {
     const group = catalog.group(`${ws}:${name}`);
     if (group === undefined) throw new RestException(404, `No such layer group ${name} in workspace ${ws}`);
+    if (lacksGroup(catalog, group)) throw new RestException(500, NO_LAYERS);
     const published = group.members.map((member) => ({ '@type': member.type, name: member.name }));
     const styles = group.styles === undefined ? {} : { styles: collapse(group.styles, 'style') };
     const publishables = collapse(published, 'published');
@@ -66,6 +70,11 @@ export function layerGroups(router: Router, catalog: Catalog): void {
     catalog.dropTiles(`${ws}:${name}`);
     return ok();
   });
+}
+
+/** An inner group that was left out when GeoServer started: the outer one and the list cannot be read any more. */
+function lacksGroup(catalog: Catalog, group: Group): boolean {
+  return group.members.some((member) => member.type === 'layerGroup' && !catalog.hasMember(member));
 }
 
 /** Bounds are never computed. */

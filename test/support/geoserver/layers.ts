@@ -12,7 +12,9 @@ export function layers(router: Router, catalog: Catalog): void {
       'layers',
       'layer',
       [...catalog.workspaces.values()].flatMap(({ name, resources }) =>
-        [...resources.keys()].map((layer) => `${name}:${layer}`),
+        [...resources.keys()]
+          .map((layer) => `${name}:${layer}`)
+          .filter((layer) => catalog.layer(layer) !== undefined),
       ),
     ),
   );
@@ -43,10 +45,11 @@ export function layers(router: Router, catalog: Catalog): void {
     return ok();
   });
 
-  router.on('DELETE', '/rest/layers/:layer', ({ names: [name = ''] }) => {
+  router.on('DELETE', '/rest/layers/:layer', ({ names: [name = ''], query }) => {
     const found = catalog.find(name);
     if (found === undefined || catalog.layer(name) === undefined) throw new RestException(404, name);
-    catalog.removeResource(found.workspace, found.name);
+    if (query.get('recurse') === 'true') catalog.removeResource(found.workspace, found.name);
+    else catalog.removeLayer(name);
     return ok();
   });
 }

@@ -12,6 +12,8 @@ export interface Table {
 export interface Tables {
   /** undefined when there is no such relation, or the SQL fails. */
   describe(store: Store, relation: Relation): Promise<Table | undefined>;
+  /** Tables and views of the store's schema; undefined when nobody knows. Throws when the store cannot be opened. */
+  names(store: Store): Promise<readonly string[] | undefined>;
   box(store: Store, relation: Relation, table: Table): Promise<Box | undefined>;
   /** A box in another coordinate system. */
   transform(store: Store, box: Box, from: number, to: number): Promise<Box>;
@@ -64,6 +66,13 @@ export class PostgresTables implements Tables {
       attributes: rows.filter((row) => exposed || !row.key).map(attributeOf),
       geometry: shape === undefined ? undefined : { name: shape.name, srid: shape.srid ?? 0 },
     };
+  }
+
+  async names(store: Store): Promise<readonly string[]> {
+    const sql = `SELECT c.relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+      WHERE n.nspname = $1 AND c.relkind IN ('r', 'v', 'm') ORDER BY 1`;
+    const { rows } = await this.#pool(store).query<{ name: string }>(sql, [schemaOf(store)]);
+    return rows.map(({ name }) => name);
   }
 
   async box(store: Store, relation: Relation, table: Table): Promise<Box | undefined> {
@@ -123,6 +132,10 @@ export class NoTables implements Tables {
     return Promise.resolve({ attributes: [], geometry: { name: 'wkb_geometry', srid: 4326 } });
   }
 
+  names(): Promise<undefined> {
+    return Promise.resolve(undefined);
+  }
+
   box(): Promise<Box> {
     return Promise.resolve({ minx: 114, miny: -36, maxx: 125, maxy: -25 });
   }
@@ -167,8 +180,11 @@ function attributeOf(column: { readonly name: string; readonly type: string }): 
 }
 
 function nameOf(store: Store, table: string): string {
-  const schema = parametersOf(store).get('schema') ?? 'public';
-  return `${pg.escapeIdentifier(schema)}.${pg.escapeIdentifier(table)}`;
+  return `${pg.escapeIdentifier(schemaOf(store))}.${pg.escapeIdentifier(table)}`;
+}
+
+function schemaOf(store: Store): string {
+  return parametersOf(store).get('schema') ?? 'public';
 }
 
 function parametersOf(store: Store): ReadonlyMap<string, string> {

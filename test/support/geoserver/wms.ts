@@ -48,6 +48,16 @@ export function wms(router: Router, catalog: Catalog): void {
     return ok();
   });
 
+  router.on('GET', '/rest/workspaces/:ws/wmslayers', ({ names: [ws = ''] }) => {
+    const { resources } = catalog.workspace(ws, `No such workspace: ${ws}`);
+    const own = [...resources].filter(([, resource]) => resource.type === 'wmsLayer');
+    return nameList(
+      'wmsLayers',
+      'wmsLayer',
+      own.map(([name]) => name),
+    );
+  });
+
   router.on('GET', LAYERS, async ({ names: [ws = '', name = ''], query }) => {
     const workspace = catalog.workspace(ws, `Could not find workspace ${ws}`);
     const store = workspace.stores.get(name);
