@@ -13,7 +13,7 @@ import { vcsEnvironment, type CommandOutcome } from '../support/repository.js';
 import { CLI, makeRig, type Rig } from '../support/rig.js';
 import { sshd } from '../support/sshd.js';
 import { tempDir } from '../support/temp.js';
-import { SmallDisk } from './disk.js';
+import { SmallDisk } from '../support/small-disk.js';
 import { MARK } from './processes.js';
 import { FaultyProxy } from './proxy.js';
 import { change, publishAll, SCENARIOS, type Scenario } from './scenarios.js';

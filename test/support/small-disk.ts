@@ -1,7 +1,8 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { rm, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { onExit, tempDir } from '../support/temp.js';
+import { isErrno } from '../../src/lib/errors.js';
+import { onExit, tempDir } from './temp.js';
 
 /** A small file system of its own that can be filled up. */
 export class SmallDisk {
@@ -31,7 +32,12 @@ export class SmallDisk {
   /** Leaves no more than so many bytes free. */
   async fill(left: number): Promise<void> {
     const { bavail, bsize } = await statfs(this.folder);
-    await writeFile(this.#ballast, Buffer.alloc(Math.max(0, bavail * bsize - left)));
+    await writeFile(this.#ballast, Buffer.alloc(Math.max(0, bavail * bsize - left))).catch(
+      (error: unknown) => {
+        // Somebody else has written meanwhile: then less is left.
+        if (!isErrno(error, 'ENOSPC')) throw error;
+      },
+    );
   }
 
   async empty(): Promise<void> {
