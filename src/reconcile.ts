@@ -14,8 +14,8 @@ import type { SurveyInput, SurveySettings } from './tasks/survey.js';
 
 /** What tasks have to know of the state repository. */
 export interface RepositoryView {
-  /** It has channels that this slave does not listen to. */
-  readonly hasOtherChannels: boolean;
+  /** A task file of a channel that this slave does not listen to publishes this, of this kind, or may. */
+  readonly mayBeElsewhere: (identity: string, kind: string) => Promise<boolean>;
 }
 
 /** Plans and runs jobs; opened only when there are any, since it connects to everything. */
@@ -84,9 +84,13 @@ export async function reconcile(input: ReconcileInput): Promise<Reconciled> {
     results.push(jobResult(job, 'failed', ledger.refused(job, error)));
   for (const job of decision.superseded) results.push(jobResult(job, 'done', ledger.superseded(job)));
   if (decision.jobs.length > 0) {
-    const workshop = await input.workshop();
-    const hasOtherChannels = entries.some((entry) => !isListened(entry.path, settings.channels));
-    await workshop.run(workshop.plan(decision.jobs), { hasOtherChannels }, (job, outcome) => {
+    const [workshop, { makeElsewhere }] = await Promise.all([
+      input.workshop(),
+      import('./tasks/elsewhere.js'),
+    ]);
+    const read = (paths: readonly string[]) => repository.read(revision, paths);
+    const mayBeElsewhere = makeElsewhere({ entries, read, channels: settings.channels });
+    await workshop.run(workshop.plan(decision.jobs), { mayBeElsewhere }, (job, outcome) => {
       ledger.settled(job, outcome);
       results.push(outcomeResult(job, outcome));
     });

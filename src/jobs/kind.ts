@@ -33,6 +33,8 @@ export interface Kind {
   readonly actions: Readonly<Record<string, ActionDefinition>>;
   /** What it publishes, as one key: two task files of one identity are in conflict. */
   identityOf(spec: Spec): string;
+  /** Its task files are named `<workspace>.<name>.json`, so that their names tell what they publish. */
+  readonly fileNames?: 'workspace.name';
   /** What else it makes that only one task file may make, as keys (a layer's styles). The spec may be unchecked. */
   claimsOf?(spec: Spec): readonly string[];
   /** The name people know it by, as in the master's tables. */

@@ -63,7 +63,7 @@ export interface TaskResult {
 
 /**
  * - here: this slave publishes it, or is about to
- * - not-taken: a filter leaves it out, or it may lie in a channel that is not listened to
+ * - not-taken: a filter leaves it out, or a task file of a channel that is not listened to publishes it, or may
  * - missing: no task file publishes it
  */
 export type Standing = 'here' | 'not-taken' | 'missing';
@@ -81,8 +81,8 @@ export interface TaskContext {
   readonly catalogOutputs: () => readonly unknown[];
   readonly http: HttpClient;
   readonly made: MadeThings;
-  /** Whether another job's thing is published on this slave. */
-  readonly standing: (identity: string) => Standing;
+  /** Whether another job's thing, of this kind, is published on this slave. */
+  readonly standing: (identity: string, kind: string) => Promise<Standing>;
   /** What this slave publishes, as the record has it. */
   readonly publications: () => readonly PublicationRecord[];
   /** The record knows of no earlier end of this task on this target: its object is probably not there yet. */

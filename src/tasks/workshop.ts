@@ -40,7 +40,7 @@ export class TaskWorkshop {
   readonly #recorded: Map<string, TaskRecord[]>;
   readonly #targets: readonly Target[];
   #excluded: ReadonlySet<string> | undefined;
-  #hasOtherChannels = false;
+  #mayBeElsewhere: (identity: string, kind: string) => Promise<boolean> = () => Promise.resolve(false);
   #publications: readonly PublicationRecord[] | undefined;
   readonly #doneNow = new Set<string>();
 
@@ -70,10 +70,10 @@ export class TaskWorkshop {
   /** Runs a plan; every job of it ends with an outcome, also those with nothing to do. */
   async run(
     plan: Plan,
-    view: { readonly hasOtherChannels: boolean },
+    view: { readonly mayBeElsewhere: (identity: string, kind: string) => Promise<boolean> },
     onJob: (job: Job, outcome: JobOutcome) => void,
   ): Promise<void> {
-    this.#hasOtherChannels = view.hasOtherChannels;
+    this.#mayBeElsewhere = view.mayBeElsewhere;
     const { store, clock } = this.#deps;
     for (const job of plan.settled) onJob(job, { type: 'done', warnings: [] });
     for (const { job, circle } of plan.circular) onJob(job, circular(circle));
@@ -120,7 +120,7 @@ export class TaskWorkshop {
       http: this.#deps.http,
       made: this.#madeOn(step.target.id),
       publications: () => (this.#publications ??= this.#deps.store.publications()),
-      standing: (identity) => this.#standingOf(identity),
+      standing: (identity, kind) => this.#standingOf(identity, kind),
       isNew: recorded === undefined,
       previous: recorded?.state === 'done' ? recorded.output : undefined,
       output: (type) => this.#outputOf(type, job, step.target),
@@ -142,7 +142,7 @@ export class TaskWorkshop {
     return (outputs.find((task) => task.target === target.id) ?? outputs[0])?.output;
   }
 
-  #standingOf(identity: string): Standing {
+  async #standingOf(identity: string, kind: string): Promise<Standing> {
     this.#publications ??= this.#deps.store.publications();
     if (this.#publications.some((publication) => publication.identity === identity)) return 'here';
     this.#excluded ??= new Set(
@@ -150,7 +150,8 @@ export class TaskWorkshop {
         file.state === 'excluded' ? (file.identity ?? []) : [],
       ),
     );
-    return this.#excluded.has(identity) || this.#hasOtherChannels ? 'not-taken' : 'missing';
+    const isTakenByOthers = this.#excluded.has(identity) || (await this.#mayBeElsewhere(identity, kind));
+    return isTakenByOthers ? 'not-taken' : 'missing';
   }
 
   #catalogOutputs(job: Job): unknown[] {

@@ -51,7 +51,12 @@ describe('layer groups, access rules and roles', function () {
       ...workspaceFiles(WORKSPACE),
       ...(await feature('roads')),
       ...(await feature('hidden')),
+      // Nobody here listens to this channel, nor fetches its meta file.
+      [`cddp/layers/${WORKSPACE}.away.json`]: JSON.stringify({
+        meta: { file: 'borg@nowhere:/away.meta.json', md5: '0'.repeat(32) },
+      }),
       ...group('g_partly', 'roads', 'hidden'),
+      ...group('g_shared', 'roads', 'away'),
       ...group('g_waiting', 'roads', 'late'),
       ...group('g_outer', 'g_partly', 'roads'),
       ...group('g_a', 'g_b', 'roads'),
@@ -61,6 +66,8 @@ describe('layer groups, access rules and roles', function () {
     succeeds(await rig.pull());
     expect(await members('g_partly')).to.deep.equal(['roads']);
     expect((await row(groupFile('g_partly')))?.remark).to.include(`${WORKSPACE}:hidden`);
+    expect(await members('g_shared')).to.deep.equal(['roads']);
+    expect((await row(groupFile('g_shared')))?.remark).to.include(`${WORKSPACE}:away`);
     expect(await members('g_outer')).to.deep.equal(['g_partly', 'roads']);
     const waiting = (await row(groupFile('g_waiting')))?.failure;
     expect(waiting).to.include({ reason: 'not-published-yet', retry: 'remote' });
@@ -89,7 +96,7 @@ describe('layer groups, access rules and roles', function () {
   it('groups in groups and their members are removed in one pull', async () => {
     await rig.commit({
       ...Object.fromEntries(
-        ['g_partly', 'g_outer', 'g_a', 'g_b', 'g_waiting'].map((name) => [groupFile(name), null]),
+        ['g_partly', 'g_shared', 'g_outer', 'g_a', 'g_b', 'g_waiting'].map((name) => [groupFile(name), null]),
       ),
       [taskFile('roads', WORKSPACE)]: null,
       [taskFile('late', WORKSPACE)]: null,

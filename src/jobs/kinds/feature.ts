@@ -62,6 +62,7 @@ const UPDATE_LAYER = [
 export default defineKind({
   name: 'feature',
   place: { folder: 'layers' },
+  fileNames: 'workspace.name',
   filter: 'feature',
   actions: {
     publish: {

@@ -25,6 +25,7 @@ const publish = z
 export default defineKind({
   name: 'layergroup',
   place: { folder: 'layergroups' },
+  fileNames: 'workspace.name',
   filter: 'layergroup',
   actions: {
     publish: {

@@ -33,6 +33,7 @@ const publish = z.preprocess(
 export default defineKind({
   name: 'live_layer',
   place: { folder: 'live_layers' },
+  fileNames: 'workspace.name',
   filter: 'feature',
   actions: {
     publish: {

@@ -43,7 +43,7 @@ const updateLayerGroup: TaskDefinition = {
   ],
   async run(job, context) {
     const { workspace, name, title, abstract } = groupOf(job);
-    const { members, warnings } = membersHere(job, context);
+    const { members, warnings } = await membersHere(job, context);
     const change = await context.geoserver.ensureLayerGroup(
       {
         workspace,
@@ -82,18 +82,32 @@ const removeLayerGroup: TaskDefinition = {
   },
 };
 
+/** The kinds that publish what a task file calls a member of this type. */
+const KIND_OF: Readonly<Record<string, string>> = {
+  publish: 'feature',
+  wms_layer: 'wms_layer',
+  live_layer: 'live_layer',
+  livelayer: 'live_layer',
+  group: 'layergroup',
+};
+
 /**
- * The members that this slave takes. One that it filters out, or whose channel it does not listen to, is left out with a
- * warning; one that should be here and is not fails the group, until it comes.
+ * The members that this slave takes. One that it filters out, or that a channel publishes which it does not listen to, is left
+ * out with a warning; one that should be here and is not fails the group, until it comes.
  */
-function membersHere(
+async function membersHere(
   job: Job,
   context: TaskContext,
-): { members: readonly Member[]; warnings: readonly string[] } {
-  const standing = groupOf(job).layers.map((member) => ({
-    member,
-    at: context.standing(`layer:${member.workspace}:${member.name}`),
-  }));
+): Promise<{ members: readonly Member[]; warnings: readonly string[] }> {
+  const standing = await Promise.all(
+    groupOf(job).layers.map(async (member) => ({
+      member,
+      at: await context.standing(
+        `layer:${member.workspace}:${member.name}`,
+        KIND_OF[member.type] ?? member.type,
+      ),
+    })),
+  );
   const nameOf = ({ member }: { member: Member }): string => `${member.workspace}:${member.name}`;
   const missing = standing.filter(({ at }) => at === 'missing').map(nameOf);
   const members = standing.flatMap(({ member, at }) => (at === 'here' ? [member] : []));
