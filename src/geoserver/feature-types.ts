@@ -182,7 +182,7 @@ function isSame(current: unknown, wanted: FeatureType): boolean {
     at(current, 'nativeName') === wanted.nativeName &&
     text(at(current, 'title')) === wanted.title &&
     text(at(current, 'abstract')) === wanted.abstract &&
-    hasKeywords(current, wanted) &&
+    sameList(listOfTexts(at(current, 'keywords', 'string')), keywordsOf(wanted)) &&
     (wanted.srs === undefined || at(current, 'srs') === wanted.srs) &&
     hasBox(current, 'nativeBoundingBox', wanted.nativeBox) &&
     hasBox(current, 'latLonBoundingBox', wanted.latLonBox) &&
@@ -190,11 +190,12 @@ function isSame(current: unknown, wanted: FeatureType): boolean {
   );
 }
 
-/** A new feature type without keywords gets two of its own, which are left to it. */
-function hasKeywords(current: unknown, wanted: FeatureType): boolean {
-  const actual = listOfTexts(at(current, 'keywords', 'string'));
-  if (wanted.keywords.length === 0 && sameList(actual, ['features', wanted.nativeName])) return true;
-  return sameList(actual, wanted.keywords);
+/**
+ * A new feature type that is given no keywords gets these two from GeoServer, and one that is changed would lose them: they
+ * are written, so that it does not matter how a layer came to be as it is.
+ */
+function keywordsOf({ keywords, nativeName }: FeatureType): readonly string[] {
+  return keywords.length === 0 ? ['features', nativeName] : keywords;
 }
 
 function hasBox(current: unknown, key: string, wanted: Box | undefined): boolean {
@@ -243,7 +244,7 @@ function bodyOf(current: unknown, wanted: FeatureType): object {
     nativeName: wanted.nativeName,
     title: wanted.title,
     abstract: wanted.abstract,
-    keywords: wanted.keywords.length === 0 ? {} : { string: wanted.keywords },
+    keywords: { string: keywordsOf(wanted) },
     enabled: true,
     ...(wanted.srs === undefined ? {} : { srs: wanted.srs }),
     ...(wanted.nativeBox === undefined

@@ -55,6 +55,8 @@ export class HttpClient {
   async request(request: HttpRequest): Promise<HttpResponse> {
     const deadline = withDeadline(request.timeoutMs ?? DEFAULT_TIMEOUT_MS, request.signal);
     try {
+      // node-fetch destroys the body of a request that is aborted already, and its error would be nobody's.
+      deadline.signal.throwIfAborted();
       const response = await fetch(request.url, {
         method: request.method,
         headers: { ...request.headers },

@@ -52,6 +52,7 @@ export async function runCase(world: World, drawn: Case): Promise<string[]> {
     await disturbance.mend?.();
     world.heal();
     await world.wrappers.clear();
+    await world.ageLocks();
     problems.push(...(await recover(world, mark, expected.snapshot)));
   } finally {
     await readers?.stop();

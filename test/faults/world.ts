@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { mkdir, readdir, rm, utimes } from 'node:fs/promises';
 import { constants, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -126,6 +126,15 @@ export class World {
     await this.wrappers.clear();
     for (const name of await readdir(this.temporary))
       await rm(join(this.temporary, name), { recursive: true });
+  }
+
+  /** As if a minute had gone by: only then the daemon takes a lock that a killed git has left for stale. */
+  async ageLocks(): Promise<void> {
+    const folder = join(this.rig.clone, '.git');
+    const names = await readdir(folder, { recursive: true }).catch(() => []);
+    const before = new Date(Date.now() - 2 * 60_000);
+    for (const name of names)
+      if (name.endsWith('.lock')) await utimes(join(folder, name), before, before).catch(() => undefined);
   }
 
   /** Ends all faults of the wires and of GeoServer. */

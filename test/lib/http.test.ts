@@ -86,6 +86,9 @@ describe('http', () => {
       retry: 'transient',
     });
     expect(await failing({ signal: AbortSignal.abort() })).to.include({ reason: 'cancelled' });
+    // With a body, whose stream must not end the process.
+    const put = { method: 'PUT', body: 'x', signal: AbortSignal.abort() } as const;
+    expect(await failing(put)).to.include({ reason: 'cancelled' });
   });
 
   it('refuses an answer that is too long', async () => {
