@@ -6,7 +6,7 @@ import { gitEnvironment } from './hooks/environment.js';
 import type { Clock } from './lib/clock.js';
 import { AgentError, messageOf } from './lib/errors.js';
 import type { Logger } from './lib/log.js';
-import { CommandFailed, run } from './lib/process.js';
+import { CommandFailed, run, tail } from './lib/process.js';
 import { acquireLock, type RunLock } from './state/lock.js';
 
 /**
@@ -52,6 +52,8 @@ const RELEASE_NAME = /^[0-9a-f]{40}$/;
 const FETCH_MS = 60_000;
 const BUILD_MS = 15 * 60_000;
 const SELF_TEST_MS = 60_000;
+/** Characters of what a build printed that are worth telling. */
+const SAID = 600;
 /** What could not be built is not built at every poll; the registry may only have been away. */
 const AGAIN_AFTER_MS = 60 * 60_000;
 
@@ -253,7 +255,8 @@ class Updater {
     } catch (error) {
       if (!(error instanceof CommandFailed)) throw error;
       const what = [basename(program), ...args.filter((word) => /^[a-z-]+$/.test(word))].join(' ');
-      throw failure(`${what}: ${error.message}`);
+      // Compilers say what is wrong on stdout.
+      throw failure([`${what}: ${error.message}`, tail(error.stdout, SAID)].join('\n').trim());
     }
   }
 }

@@ -92,6 +92,7 @@ export async function run(
       {
         exitCode: result.exitCode,
         stderr,
+        stdout: options.onLine ? '' : Buffer.from(result.stdout).toString('utf8'),
       },
     );
   }
@@ -106,11 +107,13 @@ export async function run(
 export class CommandFailed extends AgentError {
   readonly exitCode: number | undefined;
   readonly stderr: string;
+  readonly stdout: string;
 
-  constructor(message: string, facts: { readonly exitCode: number | undefined; readonly stderr: string }) {
+  constructor(message: string, facts: Pick<CommandFailed, 'exitCode' | 'stderr' | 'stdout'>) {
     super('command-failed', message, { retry: 'transient' });
     this.exitCode = facts.exitCode;
     this.stderr = facts.stderr;
+    this.stdout = facts.stdout;
   }
 }
 
