@@ -2,10 +2,11 @@
 import { cpus } from 'node:os';
 import { makeRig, type Rig } from '../test/support/rig.js';
 import { sshd } from '../test/support/sshd.js';
+import { startCountingProxy } from './support/counting-proxy.js';
 import { runFloor } from './support/floor.js';
 import { makeInstruments, words } from './support/instruments.js';
 import { interleave, median, ratio, type Contender } from './support/measure.js';
-import { MiB, ms, report, rounds, times } from './support/report.js';
+import { isAsked, MiB, ms, report, rounds, times } from './support/report.js';
 import { newSlave, succeeded } from './support/slave.js';
 import { makeWorkload, WORKSPACE, type Workload } from './support/workload.js';
 
@@ -23,9 +24,12 @@ for (const [title, size] of Object.entries({
   '40 features': { features: 40, wmsLayers: 0, groups: 0 },
   '40 features, 10 WMS layers, 5 groups': { features: 40, wmsLayers: 10, groups: 5 },
 })) {
+  const parts = [true, false]
+    .map((overSsh) => ({ overSsh, name: `${title}, ${overSsh ? 'over ssh' : 'files in place'}` }))
+    .filter(({ name }) => isAsked(name));
+  if (parts.length === 0) continue;
   const workload = await makeWorkload(master, size);
-  for (const overSsh of [true, false])
-    await bench(`${title}, ${overSsh ? 'over ssh' : 'files in place'}`, workload, overSsh);
+  for (const { name, overSsh } of parts) await bench(name, workload, overSsh);
   await workload.remoteWms.close();
 }
 // Servers end with this process.
@@ -95,7 +99,10 @@ async function count(
   { reach, settings }: { reach: 'ssh' | 'path'; settings: Readonly<Record<string, string>> },
 ): Promise<void> {
   const instruments = await makeInstruments();
-  const slave = await newSlave({ reach, env: settings }, instruments.env);
+  // The stand-in counts by itself.
+  const proxy = master.geoserver.standIn ? undefined : await startCountingProxy(master.geoserver.url);
+  const env = proxy === undefined ? settings : { ...settings, GEOSERVER_URL: proxy.url };
+  const slave = await newSlave({ reach, env }, instruments.env);
   await clean(slave);
   await slave.commit(workload.files);
   const before = instruments.programs();
@@ -104,17 +111,18 @@ async function count(
     .map(([name, count]) => [name, count - (before.get(name) ?? 0)] as const)
     .filter(([, count]) => count > 0);
   const agent = instruments.nodes().find(({ command }) => command.includes('hook'));
-  const requests = slave.geoserver.standIn?.requests;
+  const requests = proxy?.requests ?? slave.geoserver.standIn?.requests ?? [];
   report(`${title}: what one pull takes`, [
     {
       processes: programs.reduce((sum, [, count]) => sum + count, 0),
       of: programs.map(([name, count]) => `${name} ${count}`).join(', '),
-      requests: requests?.length ?? 'not counted: a real server',
-      GET: requests?.filter(({ method }) => method === 'GET').length ?? '',
+      requests: requests.length,
+      GET: requests.filter(({ method }) => method === 'GET').length,
       'peak MiB': MiB(agent?.peakBytes ?? 0),
       'CPU ms': ms(agent?.cpuMs ?? 0),
     },
   ]);
+  proxy?.close();
   await slave.close();
 }
 

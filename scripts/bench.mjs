@@ -1,4 +1,4 @@
-// `npm run bench`: all benchmarks, or those named, for instance `npm run bench -- pull --rounds 5 --json`: bench/pull.bench.ts.
+// `npm run bench`: all benchmarks, or those named, for instance `npm run bench -- pull --rounds 5 --only groups --json`: bench/pull.bench.ts.
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { main, ROOT, runs, say, Stop } from './common.mjs';

@@ -5,7 +5,11 @@ export type Cell = string | number;
 export type Line = Readonly<Record<string, Cell>>;
 
 const { values: options } = parseArgs({
-  options: { rounds: { type: 'string' }, json: { type: 'boolean', default: false } },
+  options: {
+    rounds: { type: 'string' },
+    only: { type: 'string' },
+    json: { type: 'boolean', default: false },
+  },
 });
 
 /** How often each contender runs: `--rounds`, else what the benchmark needs to be worth a look. */
@@ -13,6 +17,11 @@ export function rounds(otherwise: number): number {
   const asked = Number(options.rounds ?? otherwise);
   if (!(Number.isInteger(asked) && asked > 0)) throw new Error('--rounds is a number of rounds, 1 or more');
   return asked;
+}
+
+/** Whether this part of a benchmark was asked for: all are, without `--only <part of the title>`. */
+export function isAsked(title: string): boolean {
+  return title.includes(options.only ?? '');
 }
 
 /** Prints a table of lines that have the same keys; as one line of JSON with `--json`. */
