@@ -3,22 +3,21 @@ import { AgentError } from '../lib/errors.js';
 import type { ConnectionSettings } from './connections.js';
 import { MAKE_ROOM } from './errors.js';
 import type { DumpInfo } from './inspect.js';
-import type { Server } from './server.js';
+import { isLocal, type Server } from './server.js';
 
 /** Bytes of table and indexes per byte of dump; measured on points and polygons, compressed with -Z1 and not at all. */
 const GROWTH: Readonly<Record<DumpInfo['format'], number>> = { custom: 4, tar: 2 };
-const LOCAL = new Set(['localhost', '127.0.0.1', '::1']);
 
 /**
  * Throws a transient AgentError 'disk-full' when the dump surely won't fit on the server's disk. Looks only where the
  * server is on this machine and says where its data are.
  */
 export async function checkFreeSpace(
-  { host }: Pick<ConnectionSettings, 'host'>,
+  settings: Pick<ConnectionSettings, 'host'>,
   { dataDirectory }: Pick<Server, 'dataDirectory'>,
   info: Pick<DumpInfo, 'size' | 'format'>,
 ): Promise<void> {
-  if (dataDirectory === undefined || (!LOCAL.has(host) && !host.startsWith('/'))) return;
+  if (dataDirectory === undefined || !isLocal(settings)) return;
   const disk = await statfs(dataDirectory).catch(() => undefined); // another container, or not readable
   if (!disk) return;
   const free = disk.bavail * disk.bsize;

@@ -52,6 +52,26 @@ describe('pgdump/foreign-keys', () => {
     expect(await keys('"My"."C"')).to.deep.equal(before);
   });
 
+  it('a key of many long columns, and one that sets some of them null only, follow as they are', async () => {
+    const columns = Array.from({ length: 12 }, (_, i) => `"Column number ${i} ${'x'.repeat(40)}"`);
+    const types = columns.map((column) => `${column} int`).join(', ');
+    await rig.master.query(
+      `CREATE TABLE d.wide (${types}, PRIMARY KEY (${columns.toReversed().join(', ')}), UNIQUE (${columns.slice(0, 2).join(', ')}))`,
+    );
+    await rig.publish('wide');
+    await rig.slave.query(
+      `CREATE TABLE public.long (${types},
+         CONSTRAINT k1 FOREIGN KEY (${columns.join(', ')}) REFERENCES d.wide (${columns.join(', ')}),
+         CONSTRAINT k2 FOREIGN KEY (${columns.slice(0, 2).join(', ')}) REFERENCES d.wide (${columns.slice(0, 2).join(', ')})
+           ON DELETE SET NULL (${columns[1]!}))`,
+    );
+    const before = await keys('public.long');
+    expect(JSON.stringify(before)).to.include('ON DELETE SET NULL (').and.to.have.length.above(1_024);
+    await rig.master.query(`INSERT INTO d.wide VALUES (${columns.map((_, i) => i).join(', ')})`);
+    expect(await rig.publish('wide')).to.deep.include({ change: 'replaced', warnings: [] });
+    expect(await keys('public.long')).to.deep.equal(before);
+  });
+
   it('a key from a partitioned table follows', async () => {
     await rig.master.query('CREATE TABLE d.target (id int PRIMARY KEY); INSERT INTO d.target VALUES (1)');
     await rig.publish('target');
