@@ -76,10 +76,11 @@ DECLARE
   live      boolean;
 BEGIN
   PERFORM set_config('lock_timeout', lock_ms || 'ms', true);
-  -- When the machine dies, losing this transaction is as good as never having begun it.
-  PERFORM set_config('synchronous_commit', 'off', true);
   PERFORM borg_slave.refuse_collisions($1, $2, $3, $4);
   INSERT INTO borg_slave.layer AS l (data_schema, table_name) VALUES ($2, $4) ON CONFLICT DO NOTHING;
+  -- When the server dies, losing this transaction is as good as never having begun it; but not the entry: a pg_restore
+  -- that connects only after the server has come back would leave a table that nobody knows.
+  IF NOT FOUND THEN PERFORM set_config('synchronous_commit', 'off', true); END IF;
   SELECT * INTO known FROM borg_slave.layer l WHERE l.data_schema = $2 AND l.table_name = $4;
   IF new_table IS NULL THEN RETURN 'restore'; END IF;
   live := CASE WHEN view_oid IS NOT NULL THEN borg_slave.reads(view_oid, new_table)
