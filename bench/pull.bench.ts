@@ -32,6 +32,7 @@ for (const [title, size] of Object.entries({
   for (const { name, overSsh } of parts) await bench(name, workload, overSsh);
   await workload.remoteWms.close();
 }
+await clean(master);
 // Servers end with this process.
 process.exit(0);
 
