@@ -144,8 +144,10 @@ for (const vcs of ['hg', 'git'] as const)
         }
         const children = await rig.exec('pgrep', '-P', String(pid));
         expect(children.stdout.trim().split('\n')).to.have.length(1);
-        const grandchildren = await rig.exec('pgrep', '-P', children.stdout.trim());
-        expect(grandchildren.stdout).to.equal('');
+        // Once the tick has ended that it may be in the middle of.
+        const isAlone = async (): Promise<boolean> =>
+          (await rig.exec('pgrep', '-P', children.stdout.trim())).stdout === '';
+        expect(await until(isAlone, 30_000)).to.equal(true);
       } finally {
         process.kill(pid, 'SIGTERM');
       }

@@ -1,10 +1,7 @@
-import type { Config } from '../config.js';
 import { GeoServer } from '../geoserver/client.js';
-import type { RepositoryLocation, StateRepository } from '../hooks/repository.js';
-import type { Clock } from '../lib/clock.js';
 import { AgentError } from '../lib/errors.js';
-import type { Logger } from '../lib/log.js';
 import { timeLimit } from '../lib/time-limit.js';
+import { unlessAborted } from '../lib/unless-aborted.js';
 import { readServerFacts } from '../pgdump/server-facts.js';
 import { inspectMaster } from '../report/inspect.js';
 import { failure, type Check, type Finding, type Surroundings } from './check.js';
@@ -35,16 +32,11 @@ const CHECKS: readonly Check[] = [
 /** Monitoring and people give up about then. */
 const LIMIT_MS = 12_000;
 
-export interface DoctorInput {
-  readonly config: Config;
-  readonly location: RepositoryLocation;
+export interface DoctorInput extends Omit<
+  Surroundings,
+  'desired' | 'geoservers' | 'publishedOn' | 'database' | 'master'
+> {
   readonly accept: DesiredInput['accept'];
-  readonly env: NodeJS.ProcessEnv;
-  readonly command: readonly string[];
-  readonly clock: Clock;
-  readonly log: Logger;
-  readonly signal: AbortSignal;
-  readonly openRepository: (signal: AbortSignal) => Promise<StateRepository>;
 }
 
 /**
@@ -126,19 +118,10 @@ function once<T>(ask: () => T): () => T {
 }
 
 /** For what does not heed its signal in time. */
-async function within<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  let stop = (): void => undefined;
-  const stopped = new Promise<never>((_resolve, reject) => {
-    stop = () =>
-      reject(new AgentError('timed-out', `no answer within ${LIMIT_MS / 1_000} s`, { retry: 'transient' }));
-    if (signal.aborted) stop();
-    signal.addEventListener('abort', stop, { once: true });
-  });
-  try {
-    return await Promise.race([work, stopped]);
-  } finally {
-    signal.removeEventListener('abort', stop);
-    // Whoever loses the race is not listened to any more.
-    work.catch(() => undefined);
-  }
+function within<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return unlessAborted(
+    work,
+    signal,
+    () => new AgentError('timed-out', `no answer within ${LIMIT_MS / 1_000} s`, { retry: 'transient' }),
+  );
 }

@@ -20,10 +20,10 @@ const SHOWN = 5;
 /** More than these are not looked at one by one: their number says enough. */
 const MOST_SUSPECTS = 20;
 
-/** At most five names, and how many more there are. */
+/** The first five names, and how many more there are. */
 export function some(names: readonly string[]): string {
   const more = names.length - SHOWN;
-  return `${names.slice(0, SHOWN).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+  return `${names.toSorted().slice(0, SHOWN).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
 /**

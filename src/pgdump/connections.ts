@@ -3,6 +3,7 @@ import { AgentError, messageOf } from '../lib/errors.js';
 import type { Logger } from '../lib/log.js';
 import type { Secret } from '../lib/secret.js';
 import { Sockets } from '../lib/sockets.js';
+import { unlessAborted } from '../lib/unless-aborted.js';
 import { toDatabaseError } from './errors.js';
 
 /** How a PostgreSQL database is reached. */
@@ -194,27 +195,19 @@ export function clientConfig(settings: ConnectionSettings): pg.ClientConfig {
 }
 
 /** Waits for a connection no longer than the signal allows; one that comes later goes to `giveBack`. */
-export async function abortable<T>(
+export function abortable<T>(
   connecting: Promise<T>,
   signal: AbortSignal,
   giveBack: (late: T) => void,
 ): Promise<T> {
   const doing = 'Connecting to the database';
-  let stop = (): void => undefined;
-  const aborted = new Promise<never>((_resolve, reject) => {
-    stop = () => {
-      connecting.then(giveBack, () => undefined);
-      reject(cancelled(doing));
-    };
-    signal.addEventListener('abort', stop, { once: true });
-  });
-  try {
-    return await Promise.race([connecting, aborted]);
-  } catch (error) {
+  const stop = (): AgentError => {
+    connecting.then(giveBack, () => undefined);
+    return cancelled(doing);
+  };
+  return unlessAborted(connecting, signal, stop).catch((error: unknown) => {
     throw toDatabaseError(error, doing);
-  } finally {
-    signal.removeEventListener('abort', stop);
-  }
+  });
 }
 
 /** A function, since the compiler takes the signal for as it was before the wait. */

@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { Sockets } from '../lib/sockets.js';
+import { unlessAborted } from '../lib/unless-aborted.js';
 import type { MasterSettings } from './types.js';
 
 const CONNECT_MS = 4_000;
@@ -51,23 +52,11 @@ export class MasterConnection {
     await this.#client.end().catch(() => undefined);
   }
 
-  async #until<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-    let stop: () => void = () => undefined;
-    const stopped = new Promise<never>((_, reject) => {
-      stop = () => {
-        void this.end();
-        reject(signal.reason as Error);
-      };
+  #until<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+    return unlessAborted(work, signal, () => {
+      void this.end();
+      return signal.reason as Error;
     });
-    if (signal.aborted) stop();
-    signal.addEventListener('abort', stop, { once: true });
-    try {
-      return await Promise.race([work, stopped]);
-    } finally {
-      signal.removeEventListener('abort', stop);
-      stopped.catch(() => undefined);
-      work.catch(() => undefined);
-    }
   }
 }
 

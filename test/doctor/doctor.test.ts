@@ -404,7 +404,7 @@ describe('slave-sync doctor, of a GeoServer that has lost something', function (
       ...{ kind: 'status', status: 404 },
       applies: ({ path }) => path.startsWith(part),
     });
-    expect((await found()).join('\n')).to.include('layers without their resource: town:trees, town:roads');
+    expect((await found()).join('\n')).to.include('layers without their resource: town:roads, town:trees');
   });
 
   it('groups: a member that is gone, and an inner group, without which none can be listed', async () => {
