@@ -44,7 +44,7 @@ export interface Reconciled {
   readonly ignored: number;
 }
 
-/** The record's setting that holds the digest of the last state in which nothing was left to do. */
+/** The record's setting that holds the digest of the last state in which nothing was left to do, and until when. */
 export const SETTLED = 'settled';
 
 /** The record's settings for the removal guard: the run it stopped last, and the list that was approved. */
@@ -65,7 +65,7 @@ export async function reconcile(input: ReconcileInput): Promise<Reconciled> {
   const revision = await repository.target();
   const entries = await readDesired(revision, input);
   const state = stateDigest(entries, settings, store);
-  if (!input.prune && store.setting(SETTLED) === state)
+  if (!input.prune && isSettled(state, input))
     return { revision, results: [], unchanged: entries.length, ignored: 0 };
   // From here on the record may differ from the last settled state, even when a later revision looks like that one again:
   // what a run published beside a failure would stay for ever once both task files are withdrawn.
@@ -96,8 +96,22 @@ export async function reconcile(input: ReconcileInput): Promise<Reconciled> {
     });
   }
   if (results.every((result) => result.state === 'done' || result.state === 'excluded'))
-    store.setSetting(SETTLED, stateDigest(entries, settings, store));
+    await settle(stateDigest(entries, settings, store), store);
   return { revision, results, unchanged: difference.unchanged, ignored: difference.ignored };
+}
+
+function isSettled(state: string, { store, clock }: ReconcileInput): boolean {
+  const [settled, until] = (store.setting(SETTLED) ?? '').split(' ');
+  return settled === state && (until === undefined || clock.now() < new Date(until));
+}
+
+async function settle(state: string, store: StateStore): Promise<void> {
+  const [{ loadKinds }, { nextDueAt }] = await Promise.all([
+    import('./jobs/load-kinds.js'),
+    import('./tasks/due.js'),
+  ]);
+  const until = nextDueAt(() => store.files().values(), await loadKinds());
+  store.setSetting(SETTLED, until === undefined ? state : `${state} ${until.toISOString()}`);
 }
 
 /** What of a run has to be approved, and whether it is; undefined when nothing has to be. */

@@ -33,6 +33,8 @@ export interface FileRecord {
   readonly remark: string | undefined;
   readonly attempts: number;
   readonly nextAttemptAt: Date | undefined;
+  /** When its job was last due by time, of a kind that goes by time: a part of what is to be done. */
+  readonly dueAt: Date | undefined;
   readonly revision: string | undefined;
   readonly updatedAt: Date;
 }

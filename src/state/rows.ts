@@ -31,6 +31,7 @@ export function toFile(row: Row): FileRecord {
     remark: failure ? undefined : text(row['message']),
     attempts: Number(row['attempts']),
     nextAttemptAt: date(row['next_attempt_at']),
+    dueAt: date(row['due_at']),
     revision: text(row['revision']),
     updatedAt: new Date(String(row['updated_at'])),
   };

@@ -99,4 +99,8 @@ export const MIGRATIONS: readonly string[] = [
   -- Set anew with each publication: tasks that were done before its removal do not count for the next one.
   ALTER TABLE publication ADD COLUMN generation TEXT NOT NULL DEFAULT '';
   `,
+  `
+  -- When a job was last due by time: its tasks are done once for each such time, however often they are interrupted.
+  ALTER TABLE file ADD COLUMN due_at TEXT;
+  `,
 ];

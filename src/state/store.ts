@@ -48,7 +48,7 @@ export class StateStore {
 
   saveFile(file: FileRecord): void {
     this.database.write(
-      'INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+      'INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
       file.path,
       file.blobId,
       file.contentHash,
@@ -67,6 +67,7 @@ export class StateStore {
       file.nextAttemptAt?.toISOString() ?? null,
       file.revision ?? null,
       file.updatedAt.toISOString(),
+      file.dueAt?.toISOString() ?? null,
     );
   }
 

@@ -1,6 +1,7 @@
 import type { Kind } from '../jobs/kind.js';
 import { isListened, locate, overlayPath, type Location } from '../jobs/locate.js';
 import type { FileRecord, PublicationRecord } from '../state/records.js';
+import { dueAgainAt } from './due.js';
 
 /** One file of the target revision, as the state repository lists it. */
 export interface DesiredFile {
@@ -12,6 +13,8 @@ export interface DesiredFile {
 
 export interface Candidate extends DesiredFile {
   readonly location: Location;
+  /** When it was last due by time. */
+  readonly dueAt?: Date | undefined;
 }
 
 export interface Comparison {
@@ -63,7 +66,8 @@ export function compare(input: CompareInput): Comparison {
       continue;
     }
     const record = input.files.get(file.path);
-    if (isDue(file, location, record, input)) candidates.set(file.path, { ...file, location });
+    if (isDue(file, location, record, input))
+      candidates.set(file.path, { ...file, location, dueAt: lastDueAt(record, location, input) });
     else if (record?.state === 'failed') knownFailures.push(record);
     else unchanged += 1;
   }
@@ -74,7 +78,7 @@ export function compare(input: CompareInput): Comparison {
     if (file === undefined || location === undefined) continue;
     const overlay = overlayPath(failure.path, location.kind);
     if (overlay === undefined || !candidates.has(overlay)) continue;
-    candidates.set(file.path, { ...file, location });
+    candidates.set(file.path, { ...file, location, dueAt: failure.dueAt });
     knownFailures.splice(knownFailures.indexOf(failure), 1);
   }
   const kinds = new Map(input.kinds.map((kind) => [kind.name, kind]));
@@ -108,13 +112,25 @@ function isDue(
     case 'failed':
       if (record.failure?.retry === 'final') return false;
       return !input.onlyDue || record.nextAttemptAt === undefined || record.nextAttemptAt <= input.now;
-    case 'done': {
-      const dueAt =
-        record.spec === undefined ? undefined : location.kind.dueAt?.(record.spec, record.updatedAt);
-      return dueAt !== undefined && dueAt <= input.now;
-    }
+    case 'done':
+      return isDueByTime(record, location, input);
     case 'excluded':
     case 'unmanaged':
       return false;
   }
+}
+
+function isDueByTime(record: FileRecord, { kind }: Location, { now }: CompareInput): boolean {
+  const at = dueAgainAt(record, kind);
+  return at !== undefined && at <= now;
+}
+
+/** Kept until its job is done, so that what was interrupted goes on. */
+function lastDueAt(
+  record: FileRecord | undefined,
+  location: Location,
+  input: CompareInput,
+): Date | undefined {
+  if (record === undefined) return undefined;
+  return isDueByTime(record, location, input) ? dueAgainAt(record, location.kind) : record.dueAt;
 }

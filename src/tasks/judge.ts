@@ -31,7 +31,14 @@ export interface JudgeInput {
 
 /** What this slave makes of a task file. */
 export type Verdict =
-  | { readonly type: 'job'; readonly file: TaskFile; readonly job: Job; readonly merged: Spec }
+  | {
+      readonly type: 'job';
+      readonly file: TaskFile;
+      readonly job: Job;
+      readonly merged: Spec;
+      /** When it was last due by time. */
+      readonly dueAt: Date | undefined;
+    }
   | {
       readonly type: 'excluded';
       readonly file: TaskFile;
@@ -80,7 +87,8 @@ export async function judge(input: JudgeInput): Promise<Verdict[]> {
   const files = new Map(parsed.map((file) => [file.path, file]));
   for (const { path, error } of rejected)
     verdicts.push({ type: 'rejected', path, file: files.get(path), error });
-  for (const { file, merged } of ready) verdicts.push(judgeOne(file, merged, input));
+  const dueAt = new Map(input.candidates.map((candidate) => [candidate.path, candidate.dueAt]));
+  for (const { file, merged } of ready) verdicts.push(judgeOne(file, merged, dueAt.get(file.path), input));
   return verdicts;
 }
 
@@ -175,7 +183,7 @@ function isRemoval(path: string, bytes: Uint8Array, file: TaskFile): boolean {
   }
 }
 
-function judgeOne(file: TaskFile, merged: Spec, input: JudgeInput): Verdict {
+function judgeOne(file: TaskFile, merged: Spec, dueAt: Date | undefined, input: JudgeInput): Verdict {
   const { kind } = file.location;
   const definition = kind.actions[file.action];
   try {
@@ -194,11 +202,11 @@ function judgeOne(file: TaskFile, merged: Spec, input: JudgeInput): Verdict {
       action: file.action,
       identity,
       name: kind.nameOf(spec),
-      key: file.contentHash,
+      key: dueAt === undefined ? file.contentHash : digest([file.contentHash, dueAt.toISOString()]),
       spec,
       tasks: definition.tasks,
     };
-    return { type: 'job', file, job, merged };
+    return { type: 'job', file, job, merged, dueAt };
   } catch (error) {
     return { type: 'rejected', path: file.path, file, error: toAgentError(error) };
   }

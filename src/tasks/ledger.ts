@@ -177,6 +177,7 @@ export class Ledger {
       remark: undefined,
       attempts: known?.blobId === this.#blobs.get(path) ? (known?.attempts ?? 0) : 0,
       nextAttemptAt: undefined,
+      dueAt: verdict.type === 'job' ? verdict.dueAt : known?.dueAt,
       revision,
       updatedAt: now(),
     };

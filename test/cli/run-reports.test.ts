@@ -26,7 +26,14 @@ const job: Job = {
 const file: FileRecord = {
   ...{ path: PATH, blobId: 'b', contentHash: 'h', settings: 's', kind: 'feature', channel: 'dpaw' },
   ...{ action: 'publish', identity: job.identity, name: 'roads', spec: job.spec, state: 'failed' },
-  ...{ failure: boom, remark: undefined, attempts: 1, nextAttemptAt: undefined, revision: 'r1' },
+  ...{
+    failure: boom,
+    remark: undefined,
+    attempts: 1,
+    nextAttemptAt: undefined,
+    dueAt: undefined,
+    revision: 'r1',
+  },
   updatedAt: new Date('2026-11-20T10:00:00Z'),
 };
 const result = { path: PATH, action: 'publish', kind: 'feature', name: 'roads', message: 'boom' };

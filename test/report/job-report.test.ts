@@ -91,7 +91,14 @@ describe('report/job-report', () => {
       hasLayerRow: true,
       ...{ path: job.path, blobId: 'b', contentHash: 'h', settings: 's', kind: 'feature', channel: 'dpaw' },
       ...{ action: 'publish', identity: 'i', name: 'roads', spec: undefined, state: 'failed', failure: boom },
-      ...{ remark: undefined, attempts: 1, nextAttemptAt: undefined, revision: 'r', updatedAt: finishedAt },
+      ...{
+        remark: undefined,
+        attempts: 1,
+        nextAttemptAt: undefined,
+        dueAt: undefined,
+        revision: 'r',
+        updatedAt: finishedAt,
+      },
     };
     it('is reported under the name it had, with what it published before', () => {
       const report = failedFileReport(file, job.spec);

@@ -22,6 +22,7 @@ function record(path: string, rest: Partial<FileRecord> = {}): FileRecord {
     remark: undefined,
     attempts: 0,
     nextAttemptAt: undefined,
+    dueAt: undefined,
     revision: undefined,
     updatedAt: NOW,
     ...rest,

@@ -41,7 +41,7 @@ async function verdict(job: Job): Promise<Verdict> {
     contentHash: 'hash',
     meta: undefined,
   };
-  return { type: 'job', file, job, merged: job.spec };
+  return { type: 'job', file, job, merged: job.spec, dueAt: undefined };
 }
 
 const published = (path: string, name: string, kind = 'feature'): PublicationRecord => ({

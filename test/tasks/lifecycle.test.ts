@@ -1,6 +1,8 @@
 import { expect } from 'chai';
 import type { StateRepository } from '../../src/hooks/repository.js';
 import type { Job } from '../../src/jobs/job.js';
+import type { Kind, Spec } from '../../src/jobs/kind.js';
+import { loadKinds } from '../../src/jobs/load-kinds.js';
 import { AgentError } from '../../src/lib/errors.js';
 import { sha256 } from '../../src/lib/hash.js';
 import { silentLogger } from '../../src/lib/log.js';
@@ -29,6 +31,9 @@ class World {
   readonly things = new Set<string>();
   readonly acted: string[] = [];
   fails: (type: string, object: string) => boolean = () => false;
+  /** Minutes since the beginning. */
+  minutes = 0;
+  readonly clock = { ...systemClock, now: () => new Date(Date.UTC(2026, 0, 1) + this.minutes * 60_000) };
 
   constructor(folder: string) {
     this.store = new StateStore(folder);
@@ -71,7 +76,7 @@ class World {
       accept: () => undefined,
       maxRemovals: 1_000,
       run: 1,
-      clock: systemClock,
+      clock: this.clock,
       random: () => 0.5,
       redact: (text) => text,
       log: silentLogger,
@@ -194,6 +199,49 @@ describe('the life of a task file, over many runs', () => {
     await world.run({ [STORE]: store(), README: 1 }, { channels: ['kmi'] });
     await world.run({ README: 1 }, { channels: ['kmi'] });
     expect([...world.things]).to.deep.equal([]);
+  });
+
+  describe('of a kind that goes by time', () => {
+    let kind: Kind;
+    before(async () => {
+      kind = (await loadKinds()).find(({ name }) => name === 'live_store')!;
+      // Every ten minutes.
+      Object.assign(kind, { dueAt: (_spec: Spec, lastDone: Date) => new Date(lastDone.getTime() + 600_000) });
+    });
+    after(() => Reflect.deleteProperty(kind, 'dueAt'));
+
+    it('it is done again when its time has come, although nothing has changed, and only then', async () => {
+      await world.run({ [STORE]: store() });
+      const first = [...world.acted];
+      expect(first).to.include('update_live_store ws1:livedb');
+      world.minutes = 9;
+      await world.run({ [STORE]: store() });
+      expect(world.acted).to.deep.equal([]);
+      for (const minutes of [10, 25]) {
+        world.minutes = minutes;
+        await world.run({ [STORE]: store() });
+        expect(world.acted).to.deep.equal(first);
+        await world.run({ [STORE]: store() });
+        expect(world.acted).to.deep.equal([]);
+      }
+    });
+
+    it('interrupted, it goes on with what is left for that time', async () => {
+      await world.run({ [STORE]: store() });
+      world.minutes = 10;
+      world.fails = (type) => type === 'update_live_store';
+      await world.run({ [STORE]: store() });
+      const before = [...world.acted];
+      expect(before).to.not.deep.equal([]);
+      world.fails = () => false;
+      world.minutes = 11;
+      await world.run({ [STORE]: store() });
+      expect(world.acted).to.deep.equal(['update_live_store ws1:livedb']);
+      expect(world.states()).to.deep.equal({ [STORE]: 'done' });
+      world.minutes = 20;
+      await world.run({ [STORE]: store() });
+      expect(world.acted).to.deep.equal([]);
+    });
   });
 
   it('published, removed by its task file, and published again with the same bytes', async () => {
