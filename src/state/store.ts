@@ -141,13 +141,16 @@ export class StateStore {
     await this.database.written();
   }
 
-  /** Resolves when it survives the death of this process. */
+  /**
+   * Resolves when it survives the death of this process. What the same task did for another object (the dump before this
+   * one) is forgotten when it is done, so that the record does not grow with every revision.
+   */
   async taskFinished(
     keys: readonly TaskKey[],
     at: Date,
     result: { output?: unknown; failure?: Failure },
   ): Promise<void> {
-    for (const k of keys)
+    for (const k of keys) {
       this.database.write(
         `UPDATE task SET state = ?, output = coalesce(?, output), reason = ?, retry = ?, message = ?, finished_at = ?
          WHERE path = ? AND action = ? AND type = ? AND object = ? AND target = ?`,
@@ -163,6 +166,16 @@ export class StateStore {
         k.object,
         k.target,
       );
+      if (result.failure === undefined)
+        this.database.write(
+          'DELETE FROM task WHERE path = ? AND action = ? AND type = ? AND target = ? AND object <> ?',
+          k.path,
+          k.action,
+          k.type,
+          k.target,
+          k.object,
+        );
+    }
     await this.database.written();
   }
 

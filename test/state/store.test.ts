@@ -37,6 +37,19 @@ describe('StateStore: tasks', () => {
     await Promise.all([begun, ended]);
   });
 
+  it('what it did for another object before is forgotten when it is done', async () => {
+    await store.taskStarted([started('a')], at);
+    await store.taskFinished([key('a')], at, {});
+    await store.taskStarted([started('b')], at);
+    expect(seen()).to.have.members(['a done', 'b started']);
+    await store.taskFinished([key('b')], at, {
+      failure: { reason: 'connection', retry: 'transient', message: 'x' },
+    });
+    expect(seen()).to.have.members(['a done', 'b failed']);
+    await store.taskFinished([key('b')], at, {});
+    expect(seen()).to.deep.equal(['b done']);
+  });
+
   it('is written before closing', async () => {
     const begun = store.taskStarted([started('a')], at);
     store.close();
