@@ -4,12 +4,12 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { main, ROOT, runsTool, say, Stop } from './common.mjs';
+import { main, ROOT, say, Stop } from './common.mjs';
 import { prepare } from './prepare.mjs';
 import { provision } from './provision.mjs';
 
 /** Only a hang is cut off: a slow or busy machine may take its time. */
-const GROUP_LIMIT_MS = 30 * 60_000;
+const LIMIT_MS = 30 * 60_000;
 
 const CHECKS = [
   { name: 'types', tool: 'typescript/bin/tsc', args: ['--noEmit'] },
@@ -26,13 +26,11 @@ async function test() {
   try {
     provision();
     prepare();
-    for (const { name, tool, args } of CHECKS) {
-      say(`Checking ${name}`);
-      add(runsTool(tool, args) ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 });
-    }
-    say('Running the tests');
+    say('Checking types, lint and format, and running the tests');
     const files = process.argv.slice(2);
-    for (const counts of await runGroups(files.length > 0 ? [files] : groupsOf(testFiles()))) add(counts);
+    const groups = files.length > 0 ? [files] : groupsOf(testFiles());
+    const works = [...CHECKS.map((one) => () => check(one)), ...groups.map((group) => () => mocha(group))];
+    for (const counts of await runAll(works)) add(counts);
   } catch (error) {
     add({ passed: 0, failed: 1 });
     console.error(`\n${error instanceof Stop ? error.message : error.stack}`);
@@ -74,40 +72,54 @@ function groupsOf(files) {
   return [...long.map((file) => [file]), ...byFolder.values()];
 }
 
-async function runGroups(groups) {
-  const waiting = [...groups];
+/** One more at the same time than there are cores: most tests wait for something half of their time. */
+async function runAll(works) {
+  const waiting = [...works];
   const results = [];
   const worker = async () => {
-    for (let group = waiting.shift(); group !== undefined; group = waiting.shift())
-      results.push(await mocha(group));
+    for (let work = waiting.shift(); work !== undefined; work = waiting.shift()) results.push(await work());
   };
-  const workers = Math.min(groups.length, Math.max(1, Math.min(4, availableParallelism())));
+  const workers = Math.min(works.length, 4, availableParallelism() + 1);
   await Promise.all(Array.from({ length: workers }, worker));
   return results;
 }
 
-/** Runs one mocha; what several print does not mix. */
+async function check({ name, tool, args }) {
+  const code = await node([join(ROOT, 'node_modules', tool), ...args]);
+  console.log(`  ${code === 0 ? '✔' : '✘'} ${name}`);
+  return code === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
+}
+
 async function mocha(args) {
   const folder = mkdtempSync(join(tmpdir(), 'slave-sync-test-'));
   const file = join(folder, 'counts.json');
   try {
-    const child = spawn(
-      process.execPath,
+    const code = await node(
       [join(ROOT, 'node_modules/mocha/bin/mocha.js'), '--reporter', 'scripts/mocha-reporter.mjs', ...args],
-      { cwd: ROOT, env: { ...process.env, MOCHA_COUNTS_FILE: file }, stdio: ['ignore', 'pipe', 'pipe'] },
+      { MOCHA_COUNTS_FILE: file },
     );
-    const output = [];
-    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => output.push(chunk));
-    const limit = setTimeout(() => child.kill('SIGTERM'), GROUP_LIMIT_MS);
-    const code = await new Promise((resolve) => child.once('exit', resolve));
-    clearTimeout(limit);
-    process.stdout.write(Buffer.concat(output));
     // No counts: mocha did not get to its end.
     const counts = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : { passed: 0, failed: 0 };
     return code === 0 || counts.failed > 0 ? counts : { ...counts, failed: 1 };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** Runs Node and returns its exit code; what several print does not mix. */
+async function node(args, env = {}) {
+  const child = spawn(process.execPath, args, {
+    cwd: ROOT,
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const output = [];
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => output.push(chunk));
+  const limit = setTimeout(() => child.kill('SIGTERM'), LIMIT_MS);
+  const code = await new Promise((resolve) => child.once('exit', resolve));
+  clearTimeout(limit);
+  process.stdout.write(Buffer.concat(output));
+  return code;
 }
 
 await main(import.meta.url, test);

@@ -49,9 +49,12 @@ export async function makeInstruments(): Promise<Instruments> {
   await writeFile(
     reporter,
     `process.once('exit', () => {
-      const { maxRSS, userCPUTime, systemCPUTime } = process.resourceUsage();
-      const usage = { command: process.argv.slice(1).join(' '), peakBytes: maxRSS * 1024, cpuMs: (userCPUTime + systemCPUTime) / 1000 };
-      require('node:fs').appendFileSync(${JSON.stringify(nodeLog)}, JSON.stringify(usage) + '\\n');
+      const fs = require('node:fs');
+      const { userCPUTime, systemCPUTime } = process.resourceUsage();
+      // Not maxRSS, which begins with that of the process that started it.
+      const peakBytes = Number(/^VmHWM:\\s+(\\d+)/m.exec(fs.readFileSync('/proc/self/status', 'utf8'))[1]) * 1024;
+      const usage = { command: process.argv.slice(1).join(' '), peakBytes, cpuMs: (userCPUTime + systemCPUTime) / 1000 };
+      fs.appendFileSync(${JSON.stringify(nodeLog)}, JSON.stringify(usage) + '\\n');
     });\n`,
   );
   const lines = (file: string): string[] =>

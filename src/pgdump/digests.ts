@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { forEachPiece } from '../lib/pieces.js';
 import type { ByteRange } from './inspect.js';
 
 export interface Digests {
@@ -17,17 +17,15 @@ export async function digestsOf(
 ): Promise<Digests> {
   const md5 = createHash('md5');
   const key = createHash('sha256');
-  let position = 0;
-  for await (const chunk of createReadStream(path, { highWaterMark: 1024 * 1024, signal })) {
-    const bytes = chunk as Buffer;
-    md5.update(bytes);
+  const add = (piece: Buffer, position: number): void => {
+    md5.update(piece);
     for (const { offset, length } of volatileRanges) {
       const start = Math.max(offset - position, 0);
-      const end = Math.min(offset + length - position, bytes.length);
-      if (start < end) bytes.fill(0, start, end);
+      const end = Math.min(offset + length - position, piece.length);
+      if (start < end) piece.fill(0, start, end);
     }
-    position += bytes.length;
-    key.update(bytes);
-  }
+    key.update(piece);
+  };
+  await forEachPiece(path, add, signal);
   return { md5: md5.digest('hex'), contentKey: key.digest('hex') };
 }
