@@ -111,6 +111,8 @@ async function settle(state: string, store: StateStore): Promise<void> {
     import('./tasks/due.js'),
   ]);
   const until = nextDueAt(() => store.files().values(), await loadKinds());
+  // `slave-sync retry` waits for no run: what it has made due meanwhile is not settled.
+  if (store.hasOpenFiles()) return;
   store.setSetting(SETTLED, until === undefined ? state : `${state} ${until.toISOString()}`);
 }
 

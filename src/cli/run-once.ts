@@ -74,23 +74,27 @@ async function runUnderLock(options: RunOptions, lock: RunLock): Promise<Reconci
     if (result.results.length > 0) await warnOfFilters(options, store);
     const failed = result.results.filter((job) => job.state === 'failed').length;
     const stopped = signal.aborted || result.results.some((job) => job.state === 'stopped');
+    // Before the run's end, which makes all of it durable: what was not said then nobody would say later.
+    await reports.finished(result);
     store.finishRun(run, clock.now(), {
       revision: result.revision,
       outcome: stopped ? 'stopped' : failed > 0 ? 'failed' : 'done',
       summary: { jobs: result.results.length, failed },
     });
-    await reports.finished(result);
     return result;
   } catch (error) {
-    if (run !== undefined) store.finishRun(run, clock.now(), { outcome: 'failed', summary: {} });
     if (!signal.aborted) reports.failed(error);
+    if (run !== undefined) store.finishRun(run, clock.now(), { outcome: 'failed', summary: {} });
     throw lock.lost.aborted ? lock.lost.reason : error;
   } finally {
     await resources.close();
-    await reports.close(signal);
-    store.close();
-    // What the daemon starts between two runs is no orphan for whoever holds the lock then.
-    Reflect.deleteProperty(process.env, CHILD_MARK);
+    try {
+      await reports.close(signal);
+    } finally {
+      // What the daemon starts between two runs is no orphan for whoever holds the lock then.
+      Reflect.deleteProperty(process.env, CHILD_MARK);
+      store.close();
+    }
   }
 }
 

@@ -74,8 +74,8 @@ export class RunReports {
   }
 
   /**
-   * To be called before the record says that the job has ended: killed in between, the next run ends it again, while the
-   * other way round the master would never hear of it.
+   * To be called before the record says that the job has ended, in the same turn of the event loop: both are kept or lost
+   * together, and where they are not, the next run ends the job again.
    */
   jobEnded(job: Job, outcome: JobOutcome, layerKinds: ReadonlySet<string>): void {
     // A part that is pruned is no news for the master: the rest is published as before.

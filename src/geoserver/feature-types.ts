@@ -102,6 +102,14 @@ async function confirmColumns(
     if (isKnownNew && now !== 'missing' && now !== 'broken' && hasColumns(now, wanted)) return;
     await put();
   }
+  const last = await read(rest, wanted, signal);
+  const gone = columnNames(last).filter((name) => wanted.columns?.includes(name) === false);
+  if (gone.length > 0)
+    throw new AgentError(
+      'not-published-yet',
+      `GeoServer still shows columns of ${wanted.workspace}:${wanted.name} that are gone: ${gone.join(', ')}`,
+      { retry: 'transient' },
+    );
 }
 
 async function create(rest: Rest, wanted: FeatureType, json: object, signal: AbortSignal): Promise<void> {
@@ -219,8 +227,11 @@ function hasView(current: unknown, wanted: FeatureType): boolean {
 
 function hasColumns(current: unknown, wanted: FeatureType): boolean {
   if (wanted.columns === undefined) return true;
-  const actual = list(at(current, 'attributes', 'attribute')).map((attribute) => text(at(attribute, 'name')));
-  return sameSet(actual, wanted.columns);
+  return sameSet(columnNames(current), wanted.columns);
+}
+
+function columnNames(current: unknown): string[] {
+  return list(at(current, 'attributes', 'attribute')).map((attribute) => text(at(attribute, 'name')));
 }
 
 /** Names and types of the columns, as GeoServer knows them. */

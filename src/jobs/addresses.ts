@@ -19,7 +19,7 @@ export function webAddressProblem(address: string): string | undefined {
     : undefined;
 }
 
-/** Of this machine, and link-local: also where clouds tell a machine its credentials (169.254.169.254). */
+/** Of this machine, and link-local: also where clouds tell a machine its credentials (169.254.169.254, fd00:ec2::254). */
 const OWN_IPV4 = [
   ['0.0.0.0', 8],
   ['127.0.0.0', 8],
@@ -29,6 +29,7 @@ const OWN_IPV6 = [
   ['::', 128],
   ['::1', 128],
   ['fe80::', 10],
+  ['fd00:ec2::254', 128],
 ] as const;
 /** Prefixes of IPv6 behind which an IPv4 address stands: mapped, compatible, NAT64, 6to4. */
 const CARRIERS = [

@@ -32,7 +32,7 @@ export interface ReporterDependencies {
 
 /**
  * Tells the master what this slave does, in the three tables its people look at. Everything goes into the outbox first,
- * at once and durably; `flush` sends it. Without a master reports are only kept, so that one that is set up later gets
+ * together with what the record says of it; `flush` sends it. Without a master reports are only kept, so that one that is set up later gets
  * them all.
  */
 export class Reporter {

@@ -8,13 +8,15 @@ type Value = string | number | null;
 interface Turn {
   written: Promise<void>;
   failure?: Error;
+  /** Somebody knows of the failure, or waits to be told. */
+  isTold?: boolean;
 }
 
 /**
  * The record's file. All that is written in one turn of the event loop is one transaction, committed when the turn ends:
  * who writes reads it at once, `written` waits for it, and a run of hundreds of small writes waits for the disk a few times
  * only. Such a commit survives the death of any process; a power loss may undo the last ones, in their order, unless
- * `durably` came after them. A commit that fails is told to those who wait for it, and once to whoever writes next.
+ * `durably` came after them. A commit that fails is told to those who wait for it or, when nobody does, to whoever writes next.
  */
 export class RecordDatabase {
   readonly folder: string;
@@ -73,21 +75,14 @@ export class RecordDatabase {
 
   /** Resolves when everything that was written survives the death of this process. */
   written(): Promise<void> {
+    this.#turn.isTold = true;
     return this.#turn.written;
   }
 
   /** Ends the turn's transaction now. */
   commit(): void {
     this.#throwFailure();
-    if (!this.#db.inTransaction) return;
-    this.#guard(() => {
-      try {
-        this.#db.exec('COMMIT');
-      } catch (error) {
-        if (this.#db.inTransaction) this.#db.exec('ROLLBACK');
-        throw error;
-      }
-    });
+    this.#guard(() => this.#commit());
   }
 
   close(): void {
@@ -106,12 +101,15 @@ export class RecordDatabase {
     turn.written = new Promise((resolve, reject) => {
       setImmediate(() => {
         try {
-          if (turn === this.#turn && this.#db.open) this.commit();
-        } catch {
-          this.#failure = turn.failure;
+          if (turn === this.#turn && this.#db.open) this.#commit();
+        } catch (error) {
+          turn.failure = toRecordError(error, this.folder);
         }
         if (turn.failure === undefined) resolve();
-        else reject(turn.failure);
+        else {
+          if (!turn.isTold) this.#failure = turn.failure;
+          reject(turn.failure);
+        }
       });
     });
     // Not everybody waits; those who do are told all the same.
@@ -119,13 +117,26 @@ export class RecordDatabase {
     this.#turn = turn;
   }
 
-  /** A full disk makes SQLite roll back: then all that the turn has written is lost, and those who wait for it are told. */
+  #commit(): void {
+    if (!this.#db.inTransaction) return;
+    try {
+      this.#db.exec('COMMIT');
+    } catch (error) {
+      if (this.#db.inTransaction) this.#db.exec('ROLLBACK');
+      throw error;
+    }
+  }
+
+  /**
+   * Tells the caller what went wrong. A full disk makes SQLite roll back: then all that the turn has written is lost, and those
+   * who wait for it are told, too.
+   */
   #guard<T>(work: () => T): T {
     try {
       return work();
     } catch (error) {
       const understood = toRecordError(error, this.folder);
-      if (!this.#db.inTransaction) this.#turn.failure = understood;
+      if (!this.#db.inTransaction) Object.assign(this.#turn, { failure: understood, isTold: true });
       throw understood;
     }
   }

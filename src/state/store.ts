@@ -166,7 +166,8 @@ export class StateStore {
         k.object,
         k.target,
       );
-      if (result.failure === undefined)
+      // A file may have two removals: of what it was, and of what it was before that.
+      if (result.failure === undefined && k.action !== 'remove')
         this.database.write(
           'DELETE FROM task WHERE path = ? AND action = ? AND type = ? AND target = ? AND object <> ?',
           k.path,
@@ -177,6 +178,16 @@ export class StateStore {
         );
     }
     await this.database.written();
+  }
+
+  /** What was done for a file is due again; that and how it was done stays known. */
+  forgetFingerprints(path: string, action: string): void {
+    this.database.write("UPDATE task SET fingerprint = '' WHERE path = ? AND action = ?", path, action);
+  }
+
+  /** Whether a file waits to be applied. */
+  hasOpenFiles(): boolean {
+    return this.database.read("SELECT 1 FROM file WHERE state IN ('pending', 'failed') LIMIT 1").length > 0;
   }
 
   /** Forgets the steps of a file whose action is not this one, so that publish, remove, publish starts anew. */
@@ -200,7 +211,10 @@ export class StateStore {
     return text(row?.['owner']);
   }
 
-  /** Resolves when it survives the death of this process. */
+  /**
+   * Resolves when it survives the death of this process. After a power loss at that moment a style may be there that nobody
+   * is known to have made: it is used, and left behind when its layer goes.
+   */
   async addMade(target: string, type: string, name: string, owner: string): Promise<void> {
     this.database.write('INSERT OR REPLACE INTO made VALUES (?, ?, ?, ?)', target, type, name, owner);
     await this.database.written();

@@ -3,7 +3,7 @@ import type { FileRecord } from '../state/records.js';
 
 /** When a file whose job is done is due again by time; undefined for kinds that go by change only. */
 export function dueAgainAt(file: FileRecord, kind: Kind): Date | undefined {
-  return file.state === 'done' && file.spec !== undefined
+  return file.state === 'done' && file.action !== 'remove' && file.spec !== undefined
     ? kind.dueAt?.(file.spec, file.updatedAt)
     : undefined;
 }

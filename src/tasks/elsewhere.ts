@@ -27,6 +27,8 @@ export function makeElsewhere(input: ElsewhereInput): (identity: string, kind: s
   return async (identity, kind) => {
     const asked = known.get(kind) ?? publishedElsewhere(kind, input);
     known.set(kind, asked);
+    // Asked again when it failed: what comes from a command may work the next time.
+    asked.catch(() => known.delete(kind));
     const { identities, hasUnknown } = await asked;
     return hasUnknown || identities.has(identity);
   };

@@ -59,7 +59,8 @@ export class Ledger {
     const { store } = this.#context;
     const removing = new Set(decision.jobs.filter((job) => job.action === 'remove').map((job) => job.path));
     store.database.durably(() => {
-      for (const file of this.#renewed) this.#save(file, {});
+      // Nothing is done for them: the time of what was done stays.
+      for (const file of this.#renewed) this.#put(file);
       // What another file publishes is not this one's to remove when it goes.
       const refused = new Set(decision.conflicts.map((conflict) => conflict.job));
       for (const verdict of verdicts) this.#writeVerdict(verdict, refused);
@@ -144,6 +145,10 @@ export class Ledger {
         const spec = withoutSecrets(merged, kind);
         this.#save({ ...base, identity: job.identity, name: job.name, spec }, { state: 'pending' });
         store.deleteOtherActions(path, job.action);
+        // Durable with the rest: whatever of it is done and lost with the power is done again, even when the file is turned
+        // back before that.
+        if (base.contentHash !== this.#view.files.get(path)?.contentHash)
+          store.forgetFingerprints(path, job.action);
         if (job.action === 'publish' && kind.removable && !refused.has(job))
           store.savePublication({
             path,
@@ -206,9 +211,12 @@ export class Ledger {
   }
 
   #save(file: FileRecord, change: Partial<FileRecord>): void {
-    const next = { ...file, ...change, updatedAt: this.#context.now() };
-    this.#files.set(next.path, next);
-    this.#context.store.saveFile(next);
+    this.#put({ ...file, ...change, updatedAt: this.#context.now() });
+  }
+
+  #put(file: FileRecord): void {
+    this.#files.set(file.path, file);
+    this.#context.store.saveFile(file);
   }
 }
 

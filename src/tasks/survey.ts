@@ -86,7 +86,7 @@ export async function survey(input: SurveyInput) {
     return judge({ candidates: changed, contents, publications, filters, skip, transfer, signal });
   };
   const first = await judgeAll(difference.candidates);
-  const dependents = findDependents(first, entries, publications, kinds, settings.channels);
+  const dependents = findDependents(first, entries, publications, files, kinds, settings.channels);
   const seen = new Set(difference.candidates.map((candidate) => candidate.path));
   const second = await judgeAll(dependents.filter((candidate) => !seen.has(candidate.path)));
   const judged = [...first, ...second];
@@ -121,6 +121,7 @@ function findDependents(
   verdicts: readonly Verdict[],
   entries: readonly DesiredFile[],
   publications: readonly PublicationRecord[],
+  files: ReadonlyMap<string, FileRecord>,
   kinds: readonly Kind[],
   channels: readonly string[],
 ): Candidate[] {
@@ -131,7 +132,7 @@ function findDependents(
   return entries.flatMap((entry) => {
     const location =
       waiting.has(entry.path) && isListened(entry.path, channels) ? locate(entry.path, kinds) : undefined;
-    return location === undefined ? [] : [{ ...entry, location }];
+    return location === undefined ? [] : [{ ...entry, location, dueAt: files.get(entry.path)?.dueAt }];
   });
 }
 

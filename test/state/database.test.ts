@@ -110,14 +110,39 @@ describe('a record that cannot be written', () => {
     database.close();
   });
 
-  it('with room again it goes on', async () => {
+  it('with room again it goes on: who was told is not told again', async () => {
     const database = new RecordDatabase(await tempDir('full'));
     fill(database);
+    await new Promise(setImmediate);
     database.read('PRAGMA max_page_count = 10000');
     database.write(INSERT, 'b', '1');
     await database.written();
     expect(database.read("SELECT key FROM setting WHERE key = 'b'")).to.have.length(1);
     database.close();
+  });
+
+  it('a commit that fails with nobody waiting is told to whoever writes next, once', async () => {
+    const folder = await tempDir('busy');
+    const [database, other] = [new RecordDatabase(folder), new RecordDatabase(folder)];
+    database.write(INSERT, 'a', '1');
+    await database.written();
+    // A constraint that is looked at only when the turn is committed.
+    database.read('CREATE TABLE parent (id INTEGER PRIMARY KEY)');
+    database.read('CREATE TABLE child (id INTEGER REFERENCES parent DEFERRABLE INITIALLY DEFERRED)');
+    database.read('PRAGMA foreign_keys = ON');
+    database.write('INSERT INTO child VALUES (1)');
+    await new Promise(setImmediate);
+    await new Promise(setImmediate);
+    expect(() => database.write(INSERT, 'b', '1')).to.throw(/FOREIGN KEY/);
+    database.write(INSERT, 'c', '1');
+    await database.written();
+    expect(other.read('SELECT key FROM setting ORDER BY key').map(({ key }) => key)).to.deep.equal([
+      'a',
+      'c',
+    ]);
+    expect(other.read('SELECT * FROM child')).to.deep.equal([]);
+    database.close();
+    other.close();
   });
 
   it('anything else stays what it is', () => {

@@ -50,6 +50,14 @@ describe('StateStore: tasks', () => {
     expect(seen()).to.deep.equal(['b done']);
   });
 
+  it('two removals of one file do not forget each other', async () => {
+    const removal = (object: string) => ({ ...key(object), action: 'remove', fingerprint: 'f' });
+    await store.taskStarted([removal('a'), removal('b')], at);
+    await store.taskFinished([removal('a')], at, {});
+    await store.taskFinished([removal('b')], at, {});
+    expect(seen()).to.have.members(['a done', 'b done']);
+  });
+
   it('is written before closing', async () => {
     const begun = store.taskStarted([started('a')], at);
     store.close();

@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { run } from '../../src/lib/process.js';
 import { postgres } from './postgres.js';
@@ -42,7 +41,7 @@ export function workspaceFiles(
 export async function featureFiles(rig: Rig, options: FeatureOptions): Promise<TaskFiles> {
   const { workspace, name, channel = 'dpaw' } = options;
   const folder = `full_data/${channel}/${workspace}`;
-  const data = await rig.store(`${folder}/${name}.db`, await dump(rig, options));
+  const data = await rig.storeFile(`${folder}/${name}.db`, await dump(rig, options));
   const styles: Record<string, unknown> = {};
   for (const [style, sld] of Object.entries(options.styles ?? {}))
     styles[style] = {
@@ -83,7 +82,7 @@ function schemas(workspace: string): Record<string, string> {
   return { schema: workspace, data_schema: `${workspace}_data`, outdated_schema: `${workspace}_outdated` };
 }
 
-async function dump(rig: Rig, { workspace, name, rows = THREE_POINTS }: FeatureOptions): Promise<Buffer> {
+async function dump(rig: Rig, { workspace, name, rows = THREE_POINTS }: FeatureOptions): Promise<string> {
   const database = rig.masterDatabase;
   const table = `"${workspace}_data"."${name}"`;
   await database.query(
@@ -100,5 +99,5 @@ async function dump(rig: Rig, { workspace, name, rows = THREE_POINTS }: FeatureO
       PGDATABASE: database.name,
     },
   });
-  return readFile(file);
+  return file;
 }

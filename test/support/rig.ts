@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { md5File } from '../../src/transfer/md5.js';
 import { run } from '../../src/lib/process.js';
 import { geoserver, type TestGeoServer } from './geoserver/index.js';
 import { postgres, type Row, type TestDatabase } from './postgres.js';
@@ -33,6 +34,8 @@ export interface Rig {
   readonly geoserver: TestGeoServer;
   /** Writes a file of the master's data, and gives what a task file says of it. */
   store(path: string, content: string | Buffer): Promise<{ readonly file: string; readonly md5: string }>;
+  /** The same with a file of any size. */
+  storeFile(path: string, from: string): Promise<{ readonly file: string; readonly md5: string }>;
   /** Writes (or, for null, deletes) files in the master's repository and commits them: what `publish` can't write. */
   commit(files: Readonly<Record<string, string | Buffer | null>>, message?: string): Promise<string>;
   /** `slave-sync publish …` on the master, with its database, its files and its repository. */
@@ -124,6 +127,12 @@ export async function makeRig(options: RigOptions = {}): Promise<Rig> {
     masterDatabase,
     slaveDatabase,
     geoserver: server,
+    storeFile: async (path, from) => {
+      const file = join(dataRoot, path);
+      await mkdir(dirname(file), { recursive: true });
+      await copyFile(from, file);
+      return { file: `${remote}${file}`, md5: (await md5File(file)).md5 };
+    },
     store: async (path, content) => {
       const file = join(dataRoot, path);
       await mkdir(dirname(file), { recursive: true });

@@ -23,6 +23,8 @@ const updateWmsStore: TaskDefinition = {
   type: 'update_wms_store',
   target: 'geoserver',
   applies: hasGeoServerPart,
+  // Allowed no longer, it has to fail.
+  inputs: (_job, settings) => settings.allowLoopbackWms,
   object: storeNameOf,
   settles: (job) => [storeToken(storeOf(job).workspace, storeOf(job).name)],
   async run(job, { geoserver, settings, signal }) {
