@@ -100,16 +100,9 @@ export class RecordDatabase {
     const turn: Turn = { written: Promise.resolve() };
     turn.written = new Promise((resolve, reject) => {
       setImmediate(() => {
-        try {
-          if (turn === this.#turn && this.#db.open) this.#commit();
-        } catch (error) {
-          turn.failure = toRecordError(error, this.folder);
-        }
-        if (turn.failure === undefined) resolve();
-        else {
-          if (!turn.isTold) this.#failure = turn.failure;
-          reject(turn.failure);
-        }
+        const failure = this.#endTurn(turn);
+        if (failure === undefined) resolve();
+        else reject(failure);
       });
     });
     // Not everybody waits; those who do are told all the same.
@@ -117,14 +110,28 @@ export class RecordDatabase {
     this.#turn = turn;
   }
 
+  #endTurn(turn: Turn): Error | undefined {
+    try {
+      if (turn === this.#turn && this.#db.open) this.#commit();
+    } catch (error) {
+      turn.failure = toRecordError(error, this.folder);
+    }
+    if (turn.failure !== undefined && turn.isTold !== true) this.#failure = turn.failure;
+    return turn.failure;
+  }
+
   #commit(): void {
     if (!this.#db.inTransaction) return;
     try {
       this.#db.exec('COMMIT');
     } catch (error) {
-      if (this.#db.inTransaction) this.#db.exec('ROLLBACK');
+      this.#rollBack();
       throw error;
     }
+  }
+
+  #rollBack(): void {
+    if (this.#db.inTransaction) this.#db.exec('ROLLBACK');
   }
 
   /**
