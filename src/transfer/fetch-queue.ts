@@ -7,7 +7,7 @@ import type { FetchedFile } from './types.js';
 /** Long enough for requests that are made in one go, too short to be noticed. */
 const WINDOW_MS = 15;
 /** Fewer large files in one rsync call are not worth a call of their own. */
-const MIN_LARGE_BATCH = 16;
+const MIN_LARGE_BATCH = 20;
 
 /** Fetches the files of one host: few rsync calls, each file handed out as soon as it is complete and verified. */
 export class FetchQueue {
