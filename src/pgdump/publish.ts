@@ -228,6 +228,7 @@ async function swap(
     readonly change: 'created' | 'replaced' | 'recreated';
     readonly columns_changed: boolean;
     readonly rebuilt: number;
+    readonly is_awaited: boolean;
   }
   progress(publication, 'table is exchanged');
   const swapped = await withLockRetries(session, lockOptions(publication), async (lockMs) => {
@@ -240,7 +241,8 @@ async function swap(
     );
   });
   progress(publication, 'table is published');
-  for (const warning of await addAwaitedForeignKeys(context, session, request)) said.add(warning);
+  if (swapped.is_awaited)
+    for (const warning of await addAwaitedForeignKeys(context, session, request)) said.add(warning);
   return {
     change: swapped.change,
     columnsChanged: swapped.columns_changed,

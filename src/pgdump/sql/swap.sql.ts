@@ -96,7 +96,7 @@ END $$;
 
 CREATE FUNCTION borg_slave.swap(schema_name text, data_schema text, outdated_schema text, table_name text,
                                 md5 text, content_key text, size bigint, job text, lock_ms int,
-                                OUT change text, OUT columns_changed boolean, OUT rebuilt int)
+                                OUT change text, OUT columns_changed boolean, OUT rebuilt int, OUT is_awaited boolean)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   view_oid  oid := borg_slave.relation($1, $4);
@@ -128,5 +128,6 @@ BEGIN
      SET live_oid = new_table, live_md5 = md5, live_key = content_key, live_size = size, live_job = job,
          live_at = now(), staged_oid = NULL, staged_md5 = NULL
    WHERE l.data_schema = $2 AND l.table_name = $4;
+  is_awaited := EXISTS (SELECT FROM borg_slave.awaited($2, $4));
 END $$;
 `;
