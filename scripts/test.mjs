@@ -61,6 +61,10 @@ const LONG = [
   'transfer',
 ];
 
+/** Of these some files share a process, and so a PostgreSQL: to start one costs as much as the tests of a small file. */
+const SHARING = ['pgdump', 'hooks', 'report', 'transfer'];
+const SHARED = 3;
+
 /** The files in groups that can run beside each other: each starts servers of its own on free ports. */
 function groupsOf(files) {
   const folderOf = (file) => file.split('/').slice(1, -1)[0] ?? '';
@@ -69,7 +73,15 @@ function groupsOf(files) {
   const byFolder = new Map();
   for (const file of files.filter((other) => !long.includes(other)))
     byFolder.set(folderOf(file), [...(byFolder.get(folderOf(file)) ?? []), file]);
-  return [...long.map((file) => [file]), ...byFolder.values()];
+  const groups = [];
+  for (const file of long) {
+    const last = groups.at(-1);
+    const folder = folderOf(file);
+    if (last && SHARING.includes(folder) && folderOf(last[0]) === folder && last.length < SHARED)
+      last.push(file);
+    else groups.push([file]);
+  }
+  return [...groups, ...byFolder.values()];
 }
 
 /** One more at the same time than there are cores: most tests wait for something half of their time. */

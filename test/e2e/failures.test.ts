@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdir, readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { CommandOutcome } from '../support/repository.js';
 import { restoreMark } from '../../src/pgdump/restore.js';
 import { acquireLock } from '../../src/state/lock.js';
 import { StateStore } from '../../src/state/store.js';
@@ -233,18 +234,17 @@ describe('interruptions', () => {
   });
   afterEach(async () => rig.close());
 
-  it('kill -9 while a table is restored: the next pull goes on and ends right', async () => {
-    const ROWS = 200_000;
-    await makeTable(rig, 'large', 10);
+  const ROWS = 200_000;
+  /** A table whose restore takes a moment; published again, it has as many rows more. */
+  async function publishLarge(): Promise<void> {
     await rig.masterDatabase.query(
       `INSERT INTO ws1_data.large (name, wkb_geometry)
        SELECT md5(i::text), ST_SetSRID(ST_MakePoint(115 + i % 100 / 100.0, -32), 4326) FROM generate_series(11, ${ROWS}) i`,
     );
     await publish(rig, 'feature', 'ws1', 'large', '--style', `builtin=${await styleFile('#ff0000')}`);
-    await publishTables(rig, 'small');
-
-    const pull = spawn('hg', ['pull'], { cwd: rig.clone, detached: true, stdio: 'ignore' });
-    const ended = once(pull, 'exit');
+  }
+  /** Resolves when its rows are being copied. */
+  async function restoreOfLarge(): Promise<void> {
     const watcher = await rig.slaveDatabase.client();
     const mark = restoreMark('ws1_data', 'large');
     const isRestoring = async (): Promise<boolean> => {
@@ -255,9 +255,71 @@ describe('interruptions', () => {
       return rows.length > 0;
     };
     expect(await until(isRestoring, 30_000), 'a restore was under way').to.equal(true);
+    await watcher.end();
+  }
+
+  it('a pull by hand while another run restores, and the reverse: the second is refused, and nothing is lost', async () => {
+    await publishTables(rig, 'first');
+    succeeds(await rig.pull());
+    const publishAgain = async (): Promise<void> => {
+      await rig.masterDatabase.query(
+        `INSERT INTO ws1_data.first (name, wkb_geometry) SELECT name, wkb_geometry FROM ws1_data.first`,
+      );
+      await publish(rig, 'feature', 'ws1', 'first', '--style', `builtin=${await styleFile('#ff0000')}`);
+    };
+    /** While somebody reads the table, it can be neither moved nor exchanged. */
+    const reader = await rig.slaveDatabase.client();
+    const restoring = async (): Promise<boolean> => {
+      const sql = `SELECT 1 FROM pg_stat_activity WHERE query LIKE '%borg_slave.%' AND wait_event_type = 'Lock'`;
+      return (await rig.slaveDatabase.query(sql)).length > 0;
+    };
+    const readers = async (work: () => Promise<unknown>): Promise<void> => {
+      await reader.query('BEGIN; SELECT count(*) FROM ws1.first');
+      await work().finally(() => reader.query('COMMIT'));
+    };
+
+    await publishAgain();
+    succeeds(await rig.exec('hg', 'pull', '--config', 'hooks.pretxnchangegroup.slave-sync='));
+    await publishTables(rig, 'second');
+    let sync: Promise<CommandOutcome> | undefined;
+    await readers(async () => {
+      sync = rig.cli('sync');
+      expect(await until(restoring, 30_000)).to.equal(true);
+      const pull = await rig.pull();
+      expect(pull.code).to.equal(255);
+      expect(pull.stderr)
+        .to.include('slave-sync sync')
+        .and.to.match(/exited with status 75/);
+    });
+    succeeds(await sync!);
+    expect(await rowsOf(rig, 'ws1.second')).to.equal(undefined);
+
+    await publishAgain();
+    let pull: Promise<CommandOutcome> | undefined;
+    await readers(async () => {
+      pull = rig.pull();
+      expect(await until(restoring, 30_000)).to.equal(true);
+      const second = await rig.cli('sync');
+      expect(second.code).to.equal(75);
+      expect(second.stderr).to.include('slave-sync hook');
+    });
+    succeeds(await pull!);
+    await reader.end();
+    for (const table of ['first', 'second'])
+      expect((await statusOf(rig)).get(taskFile(table))?.state).to.equal('done');
+    expect(await rowsOf(rig, 'ws1.second')).to.equal(10);
+  });
+
+  it('kill -9 while a table is restored: the next pull goes on and ends right', async () => {
+    await makeTable(rig, 'large', 10);
+    await publishLarge();
+    await publishTables(rig, 'small');
+
+    const pull = spawn('hg', ['pull'], { cwd: rig.clone, detached: true, stdio: 'ignore' });
+    const ended = once(pull, 'exit');
+    await restoreOfLarge();
     if (pull.pid !== undefined) process.kill(-pull.pid, 'SIGKILL');
     await ended;
-    await watcher.end();
     expect(await rowsOf(rig, 'ws1.large')).to.equal(undefined);
     const store = new StateStore(join(rig.clone, 'code/.sync_status'));
     const restore = store.tasksOf(taskFile('large')).find(({ type }) => type === 'restore_table');
