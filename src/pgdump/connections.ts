@@ -120,6 +120,9 @@ export class Connections {
       Client: class extends pg.Client {
         constructor() {
           super(config);
+          // From the beginning: a server may end a session in the moment in which it is lent, when the pool no longer
+          // listens and the borrower not yet.
+          this.on('error', () => undefined); // The query that was running reports it.
         }
       },
       max: options.max,
@@ -135,8 +138,6 @@ export class Connections {
   async use<T>(signal: AbortSignal, work: (session: Session) => Promise<T>): Promise<T> {
     if (signal.aborted) throw cancelled('Connecting to the database');
     const client = await abortable(this.#pool.connect(), signal, (late) => late.release());
-    const ignore = (): void => undefined; // The query that was running reports it.
-    client.on('error', ignore);
     const state = { reusable: false, dropped: false };
     const drop = async (broken: pg.ClientBase): Promise<void> => {
       state.dropped = true;
@@ -151,7 +152,6 @@ export class Connections {
       // After a plain SQL error the connection is fine, but locks of the session would stay with it.
       throw toDatabaseError(error, 'Working on the database');
     } finally {
-      client.off('error', ignore);
       client.release(state.dropped || !state.reusable);
     }
   }

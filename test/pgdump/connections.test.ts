@@ -8,6 +8,11 @@ import { postgres } from '../support/postgres.js';
 import { tempDir } from '../support/temp.js';
 import { failureOf, makeRig, md5Of, never, schemas, type Rig } from './rig.js';
 
+/** What a server says when a password is not asked for, and when it waits for a query. */
+const AUTHENTICATED = messageOf('R', Buffer.alloc(4));
+const READY = messageOf('Z', Buffer.from('I'));
+const SHUTDOWN = messageOf('E', Buffer.from('SFATAL\0C57P01\0Mterminating connection\0\0'));
+
 describe('pgdump/connections', () => {
   let rig: Rig;
   before(async () => {
@@ -49,6 +54,18 @@ describe('pgdump/connections', () => {
       for (const socket of sockets) socket.destroy();
       server.close();
     }
+  });
+
+  it('a server that ends a session in the moment in which it is lent ends nothing else', async () => {
+    const server = createServer((socket) =>
+      socket.once('data', () => socket.end(Buffer.concat([AUTHENTICATED, READY, SHUTDOWN]))),
+    );
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const address = server.address();
+    const database = rig.other({ port: typeof address === 'object' && address ? address.port : 0 });
+    // An error that nobody listens to would end the process, and fails this test.
+    expect(await failureOf(database.ensureExtension(never))).to.include({ retry: 'transient' });
+    server.close();
   });
 
   it('a wrong password is reported without it, with a hint', async () => {
@@ -104,3 +121,10 @@ describe('pgdump/connections', () => {
     expect(env).not.to.contain('nonsense');
   });
 });
+
+/** A message of the server (https://www.postgresql.org/docs/current/protocol-message-formats.html). */
+function messageOf(type: string, body: Buffer): Buffer {
+  const length = Buffer.alloc(4);
+  length.writeInt32BE(body.length + 4);
+  return Buffer.concat([Buffer.from(type), length, body]);
+}
