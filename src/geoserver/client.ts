@@ -28,7 +28,7 @@ export type { GroupMember, LayerGroup } from './layer-groups.js';
 export type { FetchedImage, MapImage, MapRequest } from './maps.js';
 export type { WmsLayer } from './wms-layers.js';
 export type { WmsStore } from './wms-stores.js';
-export type { LayerFacts, LayerStyles } from './layers.js';
+export type { LayerStyles } from './layers.js';
 export type { Qualified } from './names.js';
 export type { Style } from './styles.js';
 export type { TileLayer } from './tile-layers.js';
@@ -105,16 +105,8 @@ export class GeoServer {
     return featureTypes.removeFeatureType(this.#rest, name, signal);
   }
 
-  async featureTypeExists(name: featureTypes.FeatureTypeName, signal: AbortSignal): Promise<boolean> {
-    return featureTypes.featureTypeExists(this.#rest, name, signal);
-  }
-
   async setLayerStyles(layerStyles: layers.LayerStyles, signal: AbortSignal): Promise<Change> {
     return layers.setLayerStyles(this.#rest, layerStyles, signal);
-  }
-
-  async findLayer(name: Qualified, signal: AbortSignal): Promise<layers.LayerFacts | undefined> {
-    return layers.findLayer(this.#rest, name, signal);
   }
 
   async layerBox(name: Qualified, signal: AbortSignal): Promise<Box | undefined> {
@@ -148,25 +140,6 @@ export class GeoServer {
 
   async removeLayerGroup(name: Qualified, signal: AbortSignal): Promise<Change> {
     return layerGroups.removeLayerGroup(this.#rest, name, signal);
-  }
-
-  async dropFromGroup(
-    group: Qualified,
-    member: layerGroups.GroupMember,
-    signal: AbortSignal,
-  ): Promise<Change> {
-    return layerGroups.dropFromGroup(this.#rest, group, member, signal);
-  }
-
-  async groupsWith(member: layerGroups.GroupMember, signal: AbortSignal): Promise<readonly Qualified[]> {
-    return layerGroups.groupsWith(this.#rest, member, signal);
-  }
-
-  async groupMembers(
-    group: Qualified,
-    signal: AbortSignal,
-  ): Promise<readonly layerGroups.GroupMember[] | undefined> {
-    return layerGroups.groupMembers(this.#rest, group, signal);
   }
 
   async groupBox(group: Qualified, signal: AbortSignal): Promise<Box | undefined> {

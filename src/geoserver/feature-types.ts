@@ -163,14 +163,6 @@ export function removeFeatureType(rest: Rest, name: FeatureTypeName, signal: Abo
   );
 }
 
-export async function featureTypeExists(
-  rest: Rest,
-  name: FeatureTypeName,
-  signal: AbortSignal,
-): Promise<boolean> {
-  return (await read(rest, name, signal)) !== 'missing';
-}
-
 /**
  * `broken`: it exists, but its table or its SQL does not work any more, so that GeoServer cannot show it; a PUT with
  * working ones mends it.

@@ -18,10 +18,9 @@ export interface LayerGroup extends Qualified {
   /** From bottom to top, at least one, all of the group's workspace. */
   readonly members: readonly GroupMember[];
   /**
-   * In degrees, EPSG:4326. Left out, the union of the members' boxes is computed, but only when the group is written
-   * for another reason or `recomputeBounds` says that a member's box has changed.
+   * A member's box may have changed. The group's bounds are the union of those of its members, but that is computed only
+   * with this, or when the group is written for another reason.
    */
-  readonly bounds?: Box;
   readonly recomputeBounds?: boolean;
   /** The caller knows of no such group: it is created without looking first, which saves a request. */
   readonly likelyNew?: boolean;
@@ -39,13 +38,12 @@ export function ensureLayerGroup(rest: Rest, wanted: LayerGroup, signal: AbortSi
       const current = likelyNew ? undefined : await read(rest, wanted, signal);
       likelyNew = false;
       const isDue = current !== undefined && wanted.recomputeBounds === true;
-      const known = wanted.bounds ?? (isDue ? await boundsOfMembers(rest, wanted, signal) : undefined);
+      const known = isDue ? await boundsOfMembers(rest, wanted, signal) : undefined;
       rest.boxes.delete(qualify(wanted));
       if (current !== undefined && isSame(current, wanted, known)) {
         rest.boxes.set(qualify(wanted), fromJson(at(current, 'bounds')));
         return 'unchanged';
       }
-      if (wanted.bounds !== undefined) await checkMembers(rest, wanted, membersOf(current), signal);
       const body = bodyOf(wanted, known ?? (await boundsOfMembers(rest, wanted, signal)));
       if (current !== undefined) {
         await put(rest, wanted, current, body, signal);
@@ -70,66 +68,6 @@ export function removeLayerGroup(rest: Rest, name: Qualified, signal: AbortSigna
       return (await rest.delete(groupPath(name), signal)) ? 'removed' : 'unchanged';
     }, signal),
   );
-}
-
-/**
- * Takes a member out of a group. The last one cannot go, since GeoServer takes no empty group: AgentError('conflict',
- * transient).
- */
-export function dropFromGroup(
-  rest: Rest,
-  group: Qualified,
-  member: GroupMember,
-  signal: AbortSignal,
-): Promise<Change> {
-  return rest.alone(group, () =>
-    converge(async () => {
-      rest.boxes.delete(qualify(group));
-      const current = await read(rest, group, signal);
-      const members = membersOf(current);
-      const others = members.filter((other) => keyOf(other) !== keyOf(member));
-      if (current === undefined || others.length === members.length) return 'unchanged';
-      if (others.length === 0)
-        throw new AgentError(
-          'conflict',
-          `${qualify(member)} is the only member of layer group ${qualify(group)}`,
-          {
-            retry: 'transient',
-            hint: 'Remove the layer group first.',
-          },
-        );
-      const bounds = unionOf(await memberBoxes(rest, others, signal));
-      await put(rest, group, current, { ...publishablesOf(others), ...boundsJson(bounds) }, signal);
-      return 'updated';
-    }, signal),
-  );
-}
-
-/** The groups of the workspace that have this member. One request for each group of the workspace. */
-export async function groupsWith(
-  rest: Rest,
-  member: GroupMember,
-  signal: AbortSignal,
-): Promise<readonly Qualified[]> {
-  const { workspace } = member;
-  const found = await rest.getJson(path`/rest/workspaces/${workspace}/layergroups.json`, signal);
-  const names = list(at(found, 'layerGroups', 'layerGroup')).map((item) => text(at(item, 'name')));
-  const groups = await Promise.all(
-    names.map(async (name) => ({ name, members: membersOf(await read(rest, { workspace, name }, signal)) })),
-  );
-  return groups
-    .filter(({ members }) => members.some((other) => keyOf(other) === keyOf(member)))
-    .map(({ name }) => ({ workspace, name }));
-}
-
-/** The members of a group, or undefined when there is no such group. */
-export async function groupMembers(
-  rest: Rest,
-  group: Qualified,
-  signal: AbortSignal,
-): Promise<readonly GroupMember[] | undefined> {
-  const current = await read(rest, group, signal);
-  return current === undefined ? undefined : membersOf(current);
 }
 
 export async function groupBox(rest: Rest, group: Qualified, signal: AbortSignal): Promise<Box | undefined> {
@@ -208,10 +146,6 @@ async function boundsOfMembers(
   const boxes = await memberBoxes(rest, wanted.members, signal);
   const lost = wanted.members.filter((_, index) => boxes[index] === 'missing');
   if (lost.length > 0) throw missing(wanted, lost.map(keyOf));
-  return unionOf(boxes);
-}
-
-function unionOf(boxes: readonly (Box | undefined | 'missing')[]): Box | undefined {
   return union(boxes.filter((box) => box !== undefined && box !== 'missing'));
 }
 
@@ -230,21 +164,6 @@ function memberBoxes(
   );
 }
 
-async function checkMembers(
-  rest: Rest,
-  wanted: LayerGroup,
-  known: readonly GroupMember[],
-  signal: AbortSignal,
-): Promise<void> {
-  const there = new Set(known.map(keyOf));
-  const unknown = wanted.members.filter((member) => !there.has(keyOf(member)));
-  const found = await Promise.all(
-    unknown.map((member) => rest.getJson(`${memberPath(member)}?quietOnNotFound=true`, signal)),
-  );
-  const lost = unknown.filter((_, index) => found[index] === undefined);
-  if (lost.length > 0) throw missing(wanted, lost.map(keyOf));
-}
-
 function missing(group: Qualified, members: readonly string[]): AgentError {
   return new AgentError(
     'not-published-yet',
@@ -255,7 +174,7 @@ function missing(group: Qualified, members: readonly string[]): AgentError {
 
 /** A layer and a group of one name would share, and lose, one tile layer. */
 async function refuseLayerOfThatName(rest: Rest, group: Qualified, signal: AbortSignal): Promise<void> {
-  const address = memberPath({ ...group, type: 'layer' });
+  const address = path`/rest/layers/${qualify(group)}.json`;
   if ((await rest.getJson(`${address}?quietOnNotFound=true`, signal)) === undefined) return;
   throw new AgentError(
     'conflict',
@@ -284,10 +203,6 @@ function keyIn(published: unknown): string {
 
 function keyOf({ type, workspace, name }: GroupMember): string {
   return `${type} ${workspace}:${name}`;
-}
-
-function memberPath(member: GroupMember): string {
-  return member.type === 'layer' ? path`/rest/layers/${qualify(member)}.json` : groupPath(member);
 }
 
 function groupPath({ workspace, name }: Qualified): string {

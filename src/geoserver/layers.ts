@@ -53,28 +53,6 @@ export function setLayerStyles(rest: Rest, wanted: LayerStyles, signal: AbortSig
   );
 }
 
-/** Of a layer: its kind, and the store it belongs to; undefined when there is none. */
-export interface LayerFacts {
-  readonly type: LayerKind | 'other';
-  readonly defaultStyle: string;
-  readonly styles: readonly string[];
-}
-
-export async function findLayer(
-  rest: Rest,
-  name: Qualified,
-  signal: AbortSignal,
-): Promise<LayerFacts | undefined> {
-  const layer = await rest.getJson(`${layerPath(name)}?quietOnNotFound=true`, signal);
-  if (layer === undefined) return undefined;
-  const kind = text(at(layer, 'layer', 'resource', '@class'));
-  return {
-    type: kind === 'featureType' || kind === 'wmsLayer' ? kind : 'other',
-    defaultStyle: text(at(layer, 'layer', 'defaultStyle', 'name')),
-    styles: alternatesIn(at(layer, 'layer')),
-  };
-}
-
 /** What a layer shows: something of a data store, or of a WMS store. */
 export type LayerKind = 'featureType' | 'wmsLayer';
 

@@ -1,5 +1,5 @@
 /** Ends the names of the hook keys that `slave-sync init` writes, as in `pretxnchangegroup.slave-sync`. */
-export const HOOK_SUFFIX = '.slave-sync';
+const HOOK_SUFFIX = '.slave-sync';
 
 /** The Python program that slave-sync replaces, or one of slave-sync's own hook commands, wherever it is installed. */
 const RUNS_AN_AGENT =

@@ -2,7 +2,7 @@ import pg from 'pg';
 import { AgentError, isErrno, messageOf, type AgentErrorOptions, type FailureReason } from '../lib/errors.js';
 
 /** SQLSTATEs that the functions of schema borg_slave raise. */
-export const RAISED = {
+const RAISED = {
   /** Something else has the name: the task file itself makes it impossible. */
   collision: 'SS001',
   /** What was restored is not what the archive says. */

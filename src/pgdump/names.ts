@@ -43,7 +43,7 @@ export function isReservedSchema(name: string): boolean {
 }
 
 /** Checks a schema's name: also refuses PostgreSQL's own schemas and that of this program's bookkeeping. */
-export function checkSchemaName(name: string, what: string): void {
+function checkSchemaName(name: string, what: string): void {
   checkName(name, what);
   if (isReservedSchema(name)) throw refused(`The ${what} "${name}" is reserved.`);
 }

@@ -100,7 +100,7 @@ function databaseArgument(settings: ConnectionSettings): string {
 }
 
 /** An environment for libpq that says nothing by itself; PGSSL* stays, since it says how to connect, not to what. */
-export function withoutPgVariables(env: NodeJS.ProcessEnv): Record<string, undefined> {
+function withoutPgVariables(env: NodeJS.ProcessEnv): Record<string, undefined> {
   const names = Object.keys(env).filter((name) => name.startsWith('PG') && !name.startsWith('PGSSL'));
   return Object.fromEntries(names.map((name) => [name, undefined]));
 }

@@ -21,7 +21,7 @@ export interface Change {
 }
 
 /** Refuses what a slave would refuse, before anything is published. */
-export async function checkChange({ path, content, meta = {} }: Change): Promise<void> {
+async function checkChange({ path, content, meta = {} }: Change): Promise<void> {
   const location = locate(path, await loadKinds());
   const { action: name } = content;
   const action = typeof name === 'string' ? location?.kind.actions[name] : undefined;

@@ -245,7 +245,7 @@ function withoutUrlSecrets(text: string): string {
 }
 
 /** A copy of a task file for the record: without passwords, wherever they stand. */
-export function withoutSecrets(spec: Spec, kind: Kind): Spec {
+function withoutSecrets(spec: Spec, kind: Kind): Spec {
   const strip = (value: unknown): unknown => {
     if (typeof value === 'string') return withoutUrlSecrets(value);
     if (Array.isArray(value)) return value.map(strip);

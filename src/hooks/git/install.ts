@@ -34,7 +34,7 @@ export async function planGit(options: InstallOptions, hook: HookCommand): Promi
  * The hook of a repository that fetches. Git calls it for every transaction, three times each, so that the shell sends
  * away what does not concern us: a Node process takes longer to start than all the rest.
  */
-export function referenceTransaction(hook: HookCommand, followed: FollowedBranch): string {
+function referenceTransaction(hook: HookCommand, followed: FollowedBranch): string {
   const { ref, branch } = followed;
   const prefix = ref.endsWith(branch) ? ref.slice(0, ref.length - branch.length) : ref;
   return `${opening()}
@@ -45,12 +45,12 @@ ${handOver(hook, '"$1"')}`;
 }
 
 /** The hook of a repository that is pushed to. */
-export function preReceive(hook: HookCommand): string {
+function preReceive(hook: HookCommand): string {
   return `${opening()}\n${handOver(hook, 'pre-receive')}`;
 }
 
 /** A slave's clone takes commits from the master only. */
-export function preCommit(hook: HookCommand): string {
+function preCommit(hook: HookCommand): string {
   return `#!/bin/sh\n${MARK}\nexec ${shellLine([...hook.command, 'hook', 'deny'])}\n`;
 }
 

@@ -33,7 +33,7 @@ export async function planMercurial(options: InstallOptions, hook: HookCommand):
  * (exec), which asks the kernel for KILL at Mercurial's death; its child, an sh that the last `exit` keeps from being
  * replaced, dies of it, and slave-sync itself asked for TERM at that sh's death and ends tidily.
  */
-export function incomingHookLine({ command, setpriv }: HookCommand): string {
+function incomingHookLine({ command, setpriv }: HookCommand): string {
   const own = [...command, 'hook', 'hg'];
   if (setpriv === undefined) return shellLine(own);
   const inner = `${shellLine([setpriv, '--pdeathsig', 'TERM', ...own])}; exit $?`;

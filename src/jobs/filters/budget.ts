@@ -3,7 +3,7 @@ export const MAX_STEPS = 100_000;
 /** The deepest that values or expressions may be nested. */
 export const MAX_DEPTH = 100;
 /** The longest whole number, in bits: keeps arithmetic on it as cheap as a step. */
-export const MAX_BITS = 4_096;
+const MAX_BITS = 4_096;
 
 const CHARACTERS_PER_STEP = 128;
 /** Parts of a text one by one take more memory than the text. */

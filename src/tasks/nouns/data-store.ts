@@ -71,7 +71,7 @@ export function storeName(job: Job, settings: TaskSettings): string {
 }
 
 /** Whether a store that a task file names is the one through which the workspace's features are read. */
-export function isOwnStore(job: Job, settings: TaskSettings): boolean {
+function isOwnStore(job: Job, settings: TaskSettings): boolean {
   return nameOf(job) === storeName(job, settings);
 }
 

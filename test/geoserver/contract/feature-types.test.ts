@@ -191,11 +191,11 @@ describe('contract: feature types', () => {
   });
 
   it('says that the table is missing, and leaves nothing behind', async () => {
-    const { client, workspace, store, signal, parks } = contract;
+    const { client, signal, parks } = contract;
     const missing = await failure(client.ensureFeatureType(parks({ name: 'x', nativeName: 'x' }), signal));
     expect(missing).to.include({ reason: 'not-published-yet', retry: 'transient', status: 400 });
     expect(missing.message).to.include('no attributes were specified');
-    expect(await client.featureTypeExists({ workspace, store, name: 'x' }, signal)).to.equal(false);
+    expect(await contract.layer('x')).to.equal(undefined);
   });
 
   it('refuses an unknown coordinate system', async () => {
@@ -234,14 +234,13 @@ describe('contract: feature types', () => {
     expect(await client.ensureFeatureType(moved, signal)).to.equal('unchanged');
     expect(await client.listFeatureTypes({ workspace, name: store }, signal)).to.deep.equal([]);
     expect(await client.listFeatureTypes({ workspace, name: 'other' }, signal)).to.deep.equal(['parks']);
-    const layer = await client.findLayer({ workspace, name: 'parks' }, signal);
-    expect(layer?.defaultStyle).to.equal(`${workspace}:parks`);
-    expect(await client.groupMembers({ workspace, name: 'g' }, signal)).to.deep.equal(members);
+    expect((await contract.layer('parks'))?.defaultStyle).to.equal(`${workspace}:parks`);
+    expect(await contract.members('g')).to.deep.equal([`${workspace}:parks`]);
     expect(await client.removeDataStore({ workspace, name: store }, signal)).to.equal('removed');
     // As after a restart.
     await server.request('POST', '/rest/reload');
     expect(await client.listFeatureTypes({ workspace, name: 'other' }, signal)).to.deep.equal(['parks']);
-    expect(await client.groupMembers({ workspace, name: 'g' }, signal)).to.deep.equal(members);
+    expect(await contract.members('g')).to.deep.equal([`${workspace}:parks`]);
     const fresh = parks({ store: 'other', previousStore: 'none', name: 'new' });
     expect(await client.ensureFeatureType(fresh, signal)).to.equal('created');
   });
@@ -250,10 +249,10 @@ describe('contract: feature types', () => {
     const { client, workspace, store, signal, parks } = contract;
     await client.ensureFeatureType(parks(), signal);
     const name = { workspace, store, name: 'parks' };
-    expect(await client.featureTypeExists(name, signal)).to.equal(true);
+    expect(await contract.layer('parks')).not.to.equal(undefined);
     expect(await client.removeFeatureType(name, signal)).to.equal('removed');
     expect(await client.removeFeatureType(name, signal)).to.equal('unchanged');
-    expect(await client.findLayer({ workspace, name: 'parks' }, signal)).to.equal(undefined);
+    expect(await contract.layer('parks')).to.equal(undefined);
     expect(await client.layerBox({ workspace, name: 'parks' }, signal)).to.equal(undefined);
   });
 

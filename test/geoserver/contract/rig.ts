@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { GeoServer, type FeatureType, type GeoServerSettings } from '../../../src/geoserver/client.js';
+import { at, list, text } from '../../../src/geoserver/json.js';
 import { systemClock } from '../../../src/lib/clock.js';
 import { silentLogger, type Fields, type Logger } from '../../../src/lib/log.js';
 import { Secret } from '../../../src/lib/secret.js';
@@ -20,7 +21,16 @@ export interface Contract {
   readonly parameters: () => Readonly<Record<string, string>>;
   /** A feature type of the table `parks`, with all that is asked for. */
   readonly parks: (more?: Partial<FeatureType>) => FeatureType;
+  /** What GeoServer says of a layer of the workspace; undefined when it has none of that name. */
+  readonly layer: (name: string) => Promise<LayerFacts | undefined>;
+  /** The members of a group of the workspace (or of this one), undefined when there is no such group. */
+  readonly members: (group: string, workspace?: string) => Promise<readonly string[] | undefined>;
   readonly close: () => Promise<void>;
+}
+
+export interface LayerFacts {
+  readonly defaultStyle: string;
+  readonly styles: readonly string[];
 }
 
 export interface Outcome<T> {
@@ -80,6 +90,17 @@ export async function makeContract(settings: Partial<GeoServerSettings> = {}): P
       columns: ['ogc_fid', 'name', 'wkb_geometry'],
       ...more,
     }),
+    layer: async (name) => {
+      const layer = at(await server.getJson(`/rest/layers/${workspace}:${name}.json`), 'layer');
+      if (layer === undefined) return undefined;
+      const styles = list(at(layer, 'styles', 'style')).map((style) => text(at(style, 'name')));
+      return { defaultStyle: text(at(layer, 'defaultStyle', 'name')), styles };
+    },
+    members: async (group, from = workspace) => {
+      const found = await server.getJson(`/rest/workspaces/${from}/layergroups/${group}.json`);
+      const published = list(at(found, 'layerGroup', 'publishables', 'published'));
+      return found === undefined ? undefined : published.map((item) => text(at(item, 'name')));
+    },
     close: async () => {
       await server.request('DELETE', `/rest/workspaces/${workspace}.json?recurse=true`);
       client.close();

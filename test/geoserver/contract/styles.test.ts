@@ -71,11 +71,10 @@ describe('contract: styles', () => {
     expect(await set('parks', 'parks.day', 'parks.night')).to.deep.equal(same);
     expect(await set('parks.day', 'parks.day', 'parks')).to.deep.equal(changed);
     expect(await set(undefined, 'parks')).to.deep.equal(same);
-    const layer = await client.findLayer({ workspace, name: 'parks' }, signal);
     const qualified = { defaultStyle: `${workspace}:parks.day`, styles: [`${workspace}:parks`] };
-    expect(layer).to.deep.equal({ type: 'featureType', ...qualified });
+    expect(await contract.layer('parks')).to.deep.equal(qualified);
     expect(await set('parks')).to.deep.equal(changed);
-    expect((await client.findLayer({ workspace, name: 'parks' }, signal))?.styles).to.deep.equal([]);
+    expect((await contract.layer('parks'))?.styles).to.deep.equal([]);
   });
 
   it('names the styles that GeoServer has dropped without a word', async () => {
@@ -108,8 +107,7 @@ describe('contract: styles', () => {
     expect(await client.removeStyle({ workspace, name: 'parks.se' }, signal)).to.equal('removed');
     expect(await client.removeStyle({ workspace, name: 'parks.se' }, signal)).to.equal('unchanged');
     expect((await style('parks', sld('#ff0000'))).result).to.equal('unchanged');
-    const layer = await client.findLayer({ workspace, name: 'parks' }, signal);
-    expect(layer).to.include({ defaultStyle: `${workspace}:parks` });
+    expect(await contract.layer('parks')).to.include({ defaultStyle: `${workspace}:parks` });
     expect((await style('parks.se', sld('#ff0000'))).result).to.equal('created');
   });
 });

@@ -145,7 +145,7 @@ describe('contract: cascaded WMS', () => {
     await client.ensureLayerGroup({ workspace, name: 'g', title: '', abstract: '', members }, signal);
     expect((await ensureLayer({ store: 'second' })).result).to.equal('updated');
     expect(at(await stored(), 'store', 'name')).to.equal(`${workspace}:second`);
-    expect(await client.groupMembers({ workspace, name: 'g' }, signal)).to.deep.equal(members);
+    expect(await contract.members('g')).to.deep.equal([`${workspace}:wms.a`]);
   });
 
   it('removes layers and then their store', async () => {
