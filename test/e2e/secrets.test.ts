@@ -76,7 +76,7 @@ describe('secrets', function () {
     const sampling = (async () => {
       while (state.running) {
         for (const line of await readCommandLines()) commandLines.add(line);
-        await delay(5);
+        await delay(20);
       }
     })();
     const outcome = await work().finally(() => (state.running = false));
