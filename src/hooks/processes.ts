@@ -17,16 +17,26 @@ export async function inspectProcess(pid: number): Promise<ProcessFacts | undefi
   try {
     const [, name = '', state = ''] =
       /^\d+ \((.*)\) (\S)/s.exec(await readFile(`/proc/${pid}/stat`, 'utf8')) ?? [];
+    const [commandLine, cwd] = await Promise.all([
+      readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => ''),
+      readlink(`/proc/${pid}/cwd`).catch((error: unknown) => error),
+    ]);
+    // One that ends while it is looked at has no folder any more, as a zombie has none.
+    const ended = isGone(cwd);
     return {
-      zombie: state === 'Z' || state === 'X',
+      zombie: ended || state === 'Z' || state === 'X',
       name,
-      commandLine: await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => ''),
-      cwd: await readlink(`/proc/${pid}/cwd`).catch(() => undefined),
+      commandLine,
+      cwd: typeof cwd === 'string' ? cwd : undefined,
     };
   } catch (error) {
-    if (isErrno(error, 'ENOENT') || isErrno(error, 'ESRCH')) return undefined;
+    if (isGone(error)) return undefined;
     throw error;
   }
+}
+
+function isGone(error: unknown): boolean {
+  return isErrno(error, 'ENOENT') || isErrno(error, 'ESRCH');
 }
 
 /** All processes that can be seen and still work. */
