@@ -74,11 +74,10 @@ async function startDaemon(slave: Rig): Promise<{ tick: () => Promise<void>; sto
     // What a tick's end is noted with.
     if (line.includes('"failures":')) onEnd();
   });
-  const ended = (): Promise<void> =>
-    new Promise((resolve, reject) => {
-      onEnd = resolve;
-      child.once('exit', () => reject(new Error('the daemon ended')));
-    });
+  const gone = new Promise<never>((_, reject) =>
+    child.once('exit', () => reject(new Error('the daemon ended'))),
+  );
+  const ended = (): Promise<void> => Promise.race([new Promise<void>((resolve) => (onEnd = resolve)), gone]);
   await ended();
   return {
     tick: async () => {
@@ -86,6 +85,9 @@ async function startDaemon(slave: Rig): Promise<{ tick: () => Promise<void>; sto
       child.kill('SIGUSR1');
       await end;
     },
-    stop: () => void child.kill('SIGTERM'),
+    stop: () => {
+      gone.catch(() => undefined);
+      child.kill('SIGTERM');
+    },
   };
 }

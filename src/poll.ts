@@ -4,7 +4,7 @@ import { messageOf, toAgentError, type AgentError } from './lib/errors.js';
 import type { Logger } from './lib/log.js';
 import type { Reconciled } from './reconcile.js';
 
-/** What one tick does; each call ends when its signal is aborted, and leaves nothing open. */
+/** What one tick does; each call ends when its signal is aborted. */
 export interface TickWork {
   /** Pulls with our own hooks off, without our lock. */
   readonly pull: (signal: AbortSignal) => Promise<PullResult>;
@@ -12,6 +12,8 @@ export interface TickWork {
   readonly recover: (signal: AbortSignal) => Promise<readonly string[]>;
   /** One run under our lock, of what is due; it is told why the pull before it failed. */
   readonly run: (signal: AbortSignal, pullError: AgentError | undefined) => Promise<Reconciled>;
+  /** Closes what the pull has left open for the run, whether that came or not. */
+  readonly close: () => Promise<void>;
 }
 
 export interface PollOptions extends TickWork {
@@ -71,15 +73,23 @@ export async function poll(options: PollOptions): Promise<void> {
 /** One tick: pull, recover when the repository is stuck, run. Never throws. */
 export async function pollOnce(work: TickWork, signal: AbortSignal): Promise<Tick> {
   return withSignal(signal, async (own) => {
-    const pull = await attempt(() => pullOrRecover(work, own));
-    if (own.aborted) return tickOf('stopped', pull);
-    if (isBusy(pull.error)) return tickOf('busy', pull);
-    // Also after a failed pull: what failed here for a while does not wait for the master to be reachable again.
-    const run = await attempt(() => work.run(own, pull.error));
-    if (isAborted(own)) return tickOf('stopped', pull, run);
-    if (pull.error === undefined && isBusy(run.error)) return tickOf('busy', pull, run);
-    return tickOf((pull.error ?? run.error) ? 'failed' : 'done', pull, run);
+    try {
+      return await pullAndRun(work, own);
+    } finally {
+      await attempt(() => work.close());
+    }
   });
+}
+
+async function pullAndRun(work: TickWork, signal: AbortSignal): Promise<Tick> {
+  const pull = await attempt(() => pullOrRecover(work, signal));
+  if (signal.aborted) return tickOf('stopped', pull);
+  if (isBusy(pull.error)) return tickOf('busy', pull);
+  // Also after a failed pull: what failed here for a while does not wait for the master to be reachable again.
+  const run = await attempt(() => work.run(signal, pull.error));
+  if (isAborted(signal)) return tickOf('stopped', pull, run);
+  if (pull.error === undefined && isBusy(run.error)) return tickOf('busy', pull, run);
+  return tickOf((pull.error ?? run.error) ? 'failed' : 'done', pull, run);
 }
 
 /** Ends a sleep early; rung while a tick works, it makes the next tick follow at once. */

@@ -73,6 +73,7 @@ async function daemon(ticks: number, changes: Partial<PollOptions> = {}): Promis
     pull: answers(calls, 'pull', unchanged),
     recover: answers<string[]>(calls, 'recover', []),
     run: answers(calls, 'run', report),
+    close: () => Promise.resolve(),
     nextDue: () => undefined,
     intervalMs: INTERVAL_MS,
     clock,
@@ -287,6 +288,7 @@ describe('pollOnce', () => {
       pull: answers(calls, 'pull', ...pulls),
       recover: answers(calls, 'recover', recovered),
       run: answers(calls, 'run', report),
+      close: answers<undefined>(calls, 'close', undefined),
     };
     return { tick: await pollOnce(work, new AbortController().signal), calls };
   };
@@ -294,26 +296,26 @@ describe('pollOnce', () => {
 
   it('recovers a stuck repository and pulls again', async () => {
     const { tick: found, calls } = await tick([stuck, changed], ['rolled back']);
-    expect(calls).to.deep.equal(['pull', 'recover', 'pull', 'run']);
+    expect(calls).to.deep.equal(['pull', 'recover', 'pull', 'run', 'close']);
     expect(found).to.deep.equal({ outcome: 'done', pulled: changed, report, error: undefined });
   });
 
   it('leaves a repository alone that somebody else works in, and does not take the lock that their hook needs', async () => {
     const { tick: found, calls } = await tick([stuck], []);
-    expect(calls).to.deep.equal(['pull', 'recover']);
+    expect(calls).to.deep.equal(['pull', 'recover', 'close']);
     expect(found).to.include({ outcome: 'busy', error: stuck });
   });
 
   it('is busy when the lock is held while the repository would have to be recovered', async () => {
     const { tick: found, calls } = await tick([stuck], held);
-    expect(calls).to.deep.equal(['pull', 'recover']);
+    expect(calls).to.deep.equal(['pull', 'recover', 'close']);
     expect(found).to.include({ outcome: 'busy', error: held });
   });
 
   it('fails when the repository cannot be recovered', async () => {
     const broken = new AgentError('command-failed', 'journal is truncated', { retry: 'transient' });
     const { tick: found, calls } = await tick([stuck], broken);
-    expect(calls).to.deep.equal(['pull', 'recover', 'run']);
+    expect(calls).to.deep.equal(['pull', 'recover', 'run', 'close']);
     expect(found).to.include({ outcome: 'failed', error: broken });
   });
 });

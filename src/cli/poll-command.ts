@@ -9,6 +9,7 @@ import { acquireLock } from '../state/lock.js';
 import { StateStore } from '../state/store.js';
 import { EXIT } from './exit-codes.js';
 import { readHeartbeat, saveHeartbeat } from './heartbeat.js';
+import { OpenedRepository } from './opened-repository.js';
 import { runOnce, type RunReport } from './run-once.js';
 import { hindranceOf, reexecute, updateProgram } from './self-update.js';
 import type { Session } from './session.js';
@@ -130,19 +131,27 @@ class OwnProgram {
 function tickWork(session: Session, program: OwnProgram, once: boolean): TickWork {
   const { config, log, redactor, clock, location } = session;
   let isTrusted = false;
+  let opened: OpenedRepository | undefined;
+  const close = async (): Promise<void> => {
+    await opened?.close();
+    opened = undefined;
+  };
   return {
+    close,
     pull: async (signal) => {
       await program.update();
-      const repository = await session.open(signal);
+      opened = new OpenedRepository(session, signal);
       try {
+        const repository = await opened.lend(signal);
         // The settings name the ssh command that is about to run.
         if (!isTrusted) await trust(session, repository);
         isTrusted = true;
         const pulled = await pull(repository, { ssh: config.stateSsh, signal });
         if (pulled.outcome === 'changed') log.info('pulled', { revision: pulled.revision });
         return pulled;
-      } finally {
-        await repository.close();
+      } catch (error) {
+        await close();
+        throw error;
       }
     },
     recover: async (signal) => {
@@ -168,7 +177,7 @@ function tickWork(session: Session, program: OwnProgram, once: boolean): TickWor
         clock,
         signal,
         accept: session.accept,
-        openRepository: (own) => session.open(own),
+        openRepository: (own) => (opened ??= new OpenedRepository(session, signal)).lend(own),
         onlyDue: true,
         hindrance: [program.hindrance ?? [], pullError?.message ?? []].flat().join('\n') || undefined,
       });

@@ -1,8 +1,7 @@
 import { messageOf, toAgentError } from '../lib/errors.js';
 import type { Session } from './session.js';
 import { EXIT } from './exit-codes.js';
-import { runOnce } from './run-once.js';
-import { summarise, toJson } from './summary.js';
+import { OpenedRepository } from './opened-repository.js';
 
 export interface ReconcileOptions {
   /** For the lock's holder and the record. */
@@ -27,25 +26,33 @@ export async function reconcileCommand(session: Session, options: ReconcileOptio
         ? undefined
         : await (await import('./self-update.js')).updateFirst(session, options.input);
     if (before?.type === 'end') return before.exitCode;
-    report = await runOnce({
-      command: options.command,
-      config,
-      log,
-      redactor,
-      clock,
-      signal: stop.signal,
-      accept: session.accept,
-      openRepository: (signal) => session.open(signal, options.revision),
-      prune: options.prune ?? false,
-      waitMs: options.waitMs ?? 0,
-      hindrance: before?.hindrance,
-    });
+    const repository = new OpenedRepository(session, stop.signal, options.revision);
+    try {
+      // Loaded while Mercurial starts.
+      const { runOnce } = await import('./run-once.js');
+      report = await runOnce({
+        command: options.command,
+        config,
+        log,
+        redactor,
+        clock,
+        signal: stop.signal,
+        accept: session.accept,
+        openRepository: (signal) => repository.lend(signal),
+        prune: options.prune ?? false,
+        waitMs: options.waitMs ?? 0,
+        hindrance: before?.hindrance,
+      });
+    } finally {
+      await repository.close();
+    }
   } catch (error) {
     const code = stop.exitCode();
     if (code === undefined || toAgentError(error).reason !== 'cancelled') throw error;
     process.stderr.write(`slave-sync: ${messageOf(error)}\n`);
     return code;
   }
+  const { summarise, toJson } = await import('./summary.js');
   const text = options.json ? JSON.stringify(toJson(report), null, 2) : summarise(report);
   process.stdout.write(`${redactor.redact(text)}\n`);
   const stopped = stop.exitCode();
