@@ -8,6 +8,9 @@ import type { PinOptions } from './cli/pin-host-command.js';
 import type { GlobalOptions, Session } from './cli/session.js';
 import { readVersion } from './cli/version.js';
 
+// Whoever reads what is printed may go away (a log reader, a terminal): the work goes on without them.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+
 /**
  * The commands. Each loads what it needs when it runs, so that a hook with nothing to do stays cheap. The only place that
  * sets the exit code.

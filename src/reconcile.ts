@@ -47,13 +47,13 @@ export interface Reconciled {
 /** The record's setting that holds the digest of the last state in which nothing was left to do, and until when. */
 export const SETTLED = 'settled';
 
-/** The record's settings for the removal guard: the run it stopped last, and the list that was approved. */
+/** The record's settings for the removal guard: the run it stopped last, and the list of removals that was approved. */
 export const GUARDED = 'guarded';
-export const APPROVED = 'approved';
+export const APPROVED = 'approved-removals';
 
 export interface StoppedRun {
   readonly run: number;
-  readonly digest: string;
+  readonly removals: readonly string[];
 }
 
 /**
@@ -132,7 +132,10 @@ async function judgeRemovals(
     isEmpty: entries.length === 0,
     isAnother: root !== undefined && knownRoot !== undefined && root !== knownRoot,
   });
-  return { guarded, isApproved: guarded?.digest === store.setting(APPROVED), root };
+  // What is left of an approved list, after a run that did not get to its end, is approved as well.
+  const approved = new Set(JSON.parse(store.setting(APPROVED) ?? '[]') as string[]);
+  const isApproved = guarded?.removals.every((removal) => approved.has(removal)) ?? false;
+  return { guarded, isApproved, root };
 }
 
 /** Stops a run that would remove too much before its first change; exactly that list can be approved. */
@@ -147,19 +150,17 @@ async function guardRemovals(
   if (guarded !== undefined && !isApproved) {
     // The same list keeps its number, however often it is stopped.
     const before = JSON.parse(store.setting(GUARDED) ?? '{}') as Partial<StoppedRun>;
-    const stopped: StoppedRun = {
-      run,
-      ...(before.digest === guarded.digest ? before : {}),
-      digest: guarded.digest,
-    };
+    const { removals } = guarded;
+    const isSame = JSON.stringify(before.removals) === JSON.stringify(removals);
+    const stopped: StoppedRun = { run, ...(isSame ? before : {}), removals };
     store.setSetting(GUARDED, JSON.stringify(stopped));
-    const list = guarded.removals.map((removal) => `  ${removal}`).join('\n');
+    const list = removals.map((removal) => `  ${removal}`).join('\n');
     throw new AgentError('guarded', `stopped before the first change: ${guarded.why}:\n${list}`, {
       retry: 'transient',
       hint: `If that is what the master means, allow exactly this list with: slave-sync approve ${stopped.run}`,
     });
   }
-  if (guarded !== undefined) store.setSetting(APPROVED, '');
+  if (guarded === undefined && store.setting(APPROVED) !== undefined) store.setSetting(APPROVED, '[]');
   if (root !== undefined) store.setSetting('root', root);
 }
 

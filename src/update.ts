@@ -186,7 +186,12 @@ class Updater {
         () => false,
       );
       if (isFolder) await rename(dist, old);
-      await rename(next, dist);
+      try {
+        await rename(next, dist);
+      } catch (error) {
+        if (isFolder) await rename(old, dist);
+        throw error;
+      }
       await rm(old, { recursive: true, force: true });
       return true;
     } finally {

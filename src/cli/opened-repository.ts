@@ -17,6 +17,7 @@ export class OpenedRepository {
 
   /** Its reading ends when this signal is aborted, too. Rejects with what kept it from being opened. */
   lend(signal: AbortSignal): Promise<StateRepository> {
+    if (signal.aborted) this.#end.abort(signal.reason);
     signal.addEventListener('abort', () => this.#end.abort(signal.reason), { once: true });
     return this.#opening;
   }

@@ -17,6 +17,7 @@ export class RecordReader {
   #header: Buffer[] = [];
   #record: PartialRecord | undefined;
   #skip = 0;
+  #isBroken = false;
 
   constructor(
     format: RecordFormat,
@@ -28,14 +29,14 @@ export class RecordReader {
     this.#onRecord = onRecord;
   }
 
-  /** True between records: a stream that ends elsewhere was cut. */
+  /** True between records: a stream that ends elsewhere was cut, or something else wrote into it. */
   get complete(): boolean {
-    return this.#record === undefined && this.#header.length === 0 && this.#skip === 0;
+    return !this.#isBroken && this.#record === undefined && this.#header.length === 0 && this.#skip === 0;
   }
 
   push(chunk: Buffer): void {
     let rest = chunk;
-    while (rest.length > 0) rest = this.#take(rest);
+    while (rest.length > 0 && !this.#isBroken) rest = this.#take(rest);
   }
 
   #take(chunk: Buffer): Buffer {
@@ -55,7 +56,8 @@ export class RecordReader {
     }
     const found = this.#format.header(Buffer.concat([...this.#header, chunk.subarray(0, end)]));
     this.#header = [];
-    if (found !== undefined) {
+    if (found !== undefined && !(Number.isSafeInteger(found.size) && found.size >= 0)) this.#isBroken = true;
+    else if (found !== undefined) {
       const content = found.size > this.#maxBytes ? undefined : Buffer.allocUnsafe(found.size);
       this.#record = { ...found, content, filled: 0 };
       this.#finishWhenFull(this.#record);

@@ -199,13 +199,16 @@ export async function runInPlace(
   });
 }
 
-/** Sends a signal to a process group; a group that is gone is no error. */
+/**
+ * Sends a signal to a process group; a group that is gone is no error, nor is one of another user's processes alone, which
+ * are not ours to end (BORG_SSH may be `sudo -u borg ssh`).
+ */
 export function killGroup(pid: number | undefined, signal: NodeJS.Signals): void {
   if (pid === undefined) return;
   try {
     process.kill(-pid, signal);
   } catch (error) {
-    if (!isErrno(error, 'ESRCH')) throw error;
+    if (!isErrno(error, 'ESRCH') && !isErrno(error, 'EPERM')) throw error;
   }
 }
 

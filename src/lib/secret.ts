@@ -45,7 +45,9 @@ export class Redactor {
 
   redact(text: string): string {
     let result = text.replace(/(\b[a-z][a-z0-9+.-]*:\/\/[^\s/:@]*):[^\s/@]+@/gi, '$1:***@');
-    for (const needle of this.#needles) result = result.replaceAll(needle, '***');
+    // The longest first: one secret may be a part of another.
+    const needles = [...this.#needles].sort((a, b) => b.length - a.length);
+    for (const needle of needles) result = result.replaceAll(needle, '***');
     return result;
   }
 }

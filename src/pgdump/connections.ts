@@ -27,7 +27,7 @@ const CONNECT_TIMEOUT_MS = 10_000;
 /** A cancelled statement that has not ended after this time loses its connection. */
 const CANCEL_GRACE_MS = 3_000;
 /** So long the server may take to answer our good-bye. */
-const CLOSE_MS = 2_000;
+export const CLOSE_MS = 2_000;
 
 /** One connection, for as long as `Connections.use` lends it. */
 export class Session {
@@ -100,9 +100,16 @@ export class Session {
       await this.query('COMMIT');
       return result;
     } catch (error) {
-      await this.#client.query('ROLLBACK').catch(() => undefined);
+      await this.#rollback();
       throw error;
     }
+  }
+
+  /** Also when the signal has fired; a server that does not answer undoes it when the connection is closed, which follows. */
+  async #rollback(): Promise<void> {
+    const timer = setTimeout(() => void endNow(this.#client), CANCEL_GRACE_MS);
+    await this.#client.query('ROLLBACK').catch(() => undefined);
+    clearTimeout(timer);
   }
 }
 
@@ -141,7 +148,7 @@ export class Connections {
     const state = { reusable: false, dropped: false };
     const drop = async (broken: pg.ClientBase): Promise<void> => {
       state.dropped = true;
-      await this.#cancel(broken);
+      await cancelQuery(broken, this.#config);
     };
     try {
       const result = await work(new Session(client, signal, drop));
@@ -160,21 +167,21 @@ export class Connections {
     this.#sockets.cutOffAfter(CLOSE_MS);
     if (!this.#pool.ended) await this.#pool.end();
   }
+}
 
-  /** Asks the server to cancel what the connection is doing; when that does not help, closes the connection. */
-  async #cancel(client: pg.ClientBase): Promise<void> {
-    const forced = setTimeout(() => void endNow(client), CANCEL_GRACE_MS);
-    forced.unref();
-    const helper = new pg.Client({ ...this.#config, connectionTimeoutMillis: CANCEL_GRACE_MS });
-    helper.on('error', () => undefined);
-    try {
-      await helper.connect();
-      await helper.query('SELECT pg_cancel_backend($1)', [processIdOf(client)]);
-    } catch {
-      await endNow(client);
-    } finally {
-      await helper.end().catch(() => undefined);
-    }
+/** Asks the server to cancel what the connection is doing; when that does not help, closes the connection. */
+export async function cancelQuery(client: pg.ClientBase, config: pg.ClientConfig): Promise<void> {
+  const forced = setTimeout(() => void endNow(client), CANCEL_GRACE_MS);
+  forced.unref();
+  const helper = new pg.Client({ ...config, connectionTimeoutMillis: CANCEL_GRACE_MS });
+  helper.on('error', () => undefined);
+  try {
+    await helper.connect();
+    await helper.query('SELECT pg_cancel_backend($1)', [processIdOf(client)]);
+  } catch {
+    await endNow(client);
+  } finally {
+    await helper.end().catch(() => undefined);
   }
 }
 

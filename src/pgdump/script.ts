@@ -2,9 +2,17 @@ import { EventEmitter } from 'node:events';
 import pg from 'pg';
 import { AgentError } from '../lib/errors.js';
 import type { Secret } from '../lib/secret.js';
-import { abortable, clientConfig, Session, type ConnectionSettings } from './connections.js';
+import { Sockets } from '../lib/sockets.js';
+import {
+  abortable,
+  cancelQuery,
+  clientConfig,
+  CLOSE_MS,
+  Session,
+  type ConnectionSettings,
+} from './connections.js';
 import type { DatabaseContext } from './context.js';
-import { splitStatements } from './statements.js';
+import { splitStatements, withoutLiterals } from './statements.js';
 
 export interface ScriptRequest {
   readonly sql: string;
@@ -20,7 +28,8 @@ const LOCK_TIMEOUT = '30s';
 
 /**
  * Runs a script as one multi-statement message on a connection of its own, so that it is one transaction unless it says
- * otherwise itself. Throws AgentError; for a failing statement its message holds the statement and its number.
+ * otherwise itself. Throws AgentError; for a failing statement its message holds the statement, without what its quotes
+ * hold (it may be a password), and its number.
  */
 export async function runScript(
   context: DatabaseContext,
@@ -32,11 +41,11 @@ export async function runScript(
     ...(request.database === undefined ? {} : { database: request.database }),
     ...request.credentials,
   };
-  const client = new pg.Client(clientConfig(settings));
+  const sockets = new Sockets();
+  const client = new pg.Client({ ...clientConfig(settings), stream: () => sockets.make() });
   client.on('error', () => undefined); // The query reports it.
   const completed = countCompleted(client);
-  const close = async (): Promise<void> => client.end().catch(() => undefined);
-  const session = new Session(client, signal, close);
+  const session = new Session(client, signal, () => cancelQuery(client, clientConfig(settings)));
   const doing = `Running a script in database ${settings.database}`;
   try {
     await abortable(client.connect(), signal, () => undefined);
@@ -48,7 +57,8 @@ export async function runScript(
       throw error instanceof AgentError ? naming(error, request.sql, completed() - before) : error;
     }
   } finally {
-    await close();
+    sockets.cutOffAfter(CLOSE_MS);
+    await client.end().catch(() => undefined);
   }
 }
 
@@ -68,11 +78,12 @@ function naming(error: AgentError, sql: string, completed: number): AgentError {
   const index = at === -1 ? completed : at;
   const statement = statements[index];
   if (!statement) return error;
-  const text = sql.slice(statement.start, statement.end).replace(/\s+/g, ' ').trim();
+  const text = withoutLiterals(sql.slice(statement.start, statement.end)).replace(/\s+/g, ' ').trim();
+  const words = error.message.replace(/(at or near )"'.*"/s, `$1"'***'"`);
   const short = text.length > 200 ? `${text.slice(0, 200)}…` : text;
   return new AgentError(
     error.reason,
-    `${error.message}, in statement ${index + 1} of ${statements.length}: ${short}`,
+    `${words}, in statement ${index + 1} of ${statements.length}: ${short}`,
     {
       retry: error.retry,
       ...(error.hint === undefined ? {} : { hint: error.hint }),

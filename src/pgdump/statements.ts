@@ -61,3 +61,24 @@ function endOfComment(sql: string, start: number): number {
   }
   return sql.length;
 }
+
+/** The text with `***` for what stands between quotes of a value, and between dollar signs. */
+export function withoutLiterals(sql: string): string {
+  let result = '';
+  let kept = 0;
+  const pattern = new RegExp(OPAQUE);
+  for (let match = pattern.exec(sql); match; match = pattern.exec(sql)) {
+    const [token] = match;
+    if (token.startsWith('$')) {
+      const close = sql.indexOf(token, pattern.lastIndex);
+      pattern.lastIndex = close === -1 ? sql.length : close + token.length;
+    } else if (token === '/*') {
+      pattern.lastIndex = endOfComment(sql, match.index);
+      continue;
+    } else if (!/^[eE]?'/.test(token)) continue;
+    result += `${sql.slice(kept, match.index)}'***'`;
+    kept = pattern.lastIndex;
+  }
+  // One that is not closed goes to the end.
+  return result + sql.slice(kept).replace(/'.*/s, "'***");
+}

@@ -27,8 +27,11 @@ const LOOK_MS = 200;
 export function acquireLock(folder: string, holder: LockHolder): RunLock {
   const file = join(folder, 'lock.db');
   const database = openLock(folder, file);
+  let inode: number;
   try {
     database.exec('BEGIN EXCLUSIVE');
+    writeFileSync(join(folder, 'lock.json'), JSON.stringify(holder), { mode: 0o600 });
+    inode = statSync(file).ino;
   } catch (error) {
     database.close();
     if (!/locked|busy/i.test(messageOf(error))) throw error;
@@ -41,8 +44,6 @@ export function acquireLock(folder: string, holder: LockHolder): RunLock {
       { retry: 'transient', hint: 'Wait until it has finished; `slave-sync status` shows what it does.' },
     );
   }
-  writeFileSync(join(folder, 'lock.json'), JSON.stringify(holder), { mode: 0o600 });
-  const inode = statSync(file).ino;
   const lost = new AbortController();
   const timer = setInterval(() => {
     if (inodeOf(file) === inode) return;
@@ -103,6 +104,11 @@ export function readHolder(folder: string): LockHolder | undefined {
   }
 }
 
+/** Undefined for a file that is gone, or that this user is no longer allowed to see. */
 function inodeOf(file: string): number | undefined {
-  return statSync(file, { throwIfNoEntry: false })?.ino;
+  try {
+    return statSync(file).ino;
+  } catch {
+    return undefined;
+  }
 }

@@ -1,5 +1,4 @@
 import type { Job } from '../jobs/job.js';
-import { digest } from '../lib/hash.js';
 
 /** From here on removals have to be a large part of what is applied to be stopped. */
 const ALWAYS_ALLOWED = 10;
@@ -19,10 +18,8 @@ export interface GuardInput {
 
 export interface Guarded {
   readonly why: string;
-  /** Paths and names of what would be removed. */
+  /** Paths and names of what would be removed, sorted. */
   readonly removals: readonly string[];
-  /** Of exactly this list: what an approval is for. */
-  readonly digest: string;
 }
 
 /** Whether a run would remove so much that a person has to look first; undefined lets it go on. Pure. */
@@ -33,8 +30,7 @@ export function guard(input: GuardInput): Guarded | undefined {
     .map((job) => `${job.path} (${job.identity})`);
   const why = reason(removals.length, input);
   if (why === undefined) return undefined;
-  const sorted = [...new Set(removals)].sort();
-  return { why, removals: sorted, digest: digest(sorted) };
+  return { why, removals: [...new Set(removals)].sort() };
 }
 
 function reason(count: number, { maxRemovals, isEmpty, isAnother, ...rest }: GuardInput): string | undefined {

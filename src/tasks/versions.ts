@@ -32,11 +32,12 @@ export function versionsOf(
   const own = new Map<string, string[]>();
   for (const [path, { identity, version: one }] of [...sources].sort(([a], [b]) => (a < b ? -1 : 1)))
     own.set(identity, [...(own.get(identity) ?? []), `${path} ${one}`]);
-  const version = (identity: string, above: readonly string[]): string => {
-    const inner = above.includes(identity) ? [] : (parts.get(identity) ?? []);
-    return digest([own.get(identity) ?? [], inner.map((part) => version(part, [...above, identity]))]);
+  return (identity) => {
+    // In which order they are put together is in the task files themselves; a circle, or a part named twice, adds nothing.
+    const all = new Set([identity]);
+    for (const one of all) for (const part of parts.get(one) ?? []) all.add(part);
+    return digest([...all].sort().map((one) => [one, own.get(one) ?? []]));
   };
-  return (identity) => version(identity, []);
 }
 
 function partsByKind(kinds: readonly Kind[]): (kind: string, spec: Spec) => readonly string[] {

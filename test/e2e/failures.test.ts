@@ -8,7 +8,7 @@ import { restoreMark } from '../../src/pgdump/restore.js';
 import { acquireLock } from '../../src/state/lock.js';
 import { StateStore } from '../../src/state/store.js';
 import { until } from '../support/daemon.js';
-import { makeRig, type Rig } from '../support/rig.js';
+import { CLI, makeRig, type Rig } from '../support/rig.js';
 import {
   layerExists,
   makeTable,
@@ -308,6 +308,15 @@ describe('interruptions', () => {
     for (const table of ['first', 'second'])
       expect((await statusOf(rig)).get(taskFile(table))?.state).to.equal('done');
     expect(await rowsOf(rig, 'ws1.second')).to.equal(10);
+  });
+
+  it('whoever reads what is printed may go away: the work goes on', async () => {
+    await publishTables(rig, 'first');
+    succeeds(await rig.exec('hg', 'pull', '--config', 'hooks.pretxnchangegroup.slave-sync='));
+    await rig.exec('sh', '-c', `'${process.execPath}' '${CLI}' sync 2>&1 | true`);
+    const isApplied = async (): Promise<boolean> =>
+      (await statusOf(rig)).get(taskFile('first'))?.state === 'done';
+    expect(await until(isApplied, 30_000)).to.equal(true);
   });
 
   it('kill -9 while a table is restored: the next pull goes on and ends right', async () => {

@@ -42,6 +42,18 @@ describe('records of a stream', () => {
     );
   });
 
+  it('are known to be incomplete when something else writes into the stream', () => {
+    for (const size of [NaN, -1, 1.5, Infinity]) {
+      const reader = new RecordReader(
+        { ...format, header: () => ({ key: 'file', size }) },
+        LIMIT,
+        () => undefined,
+      );
+      reader.push(write('file', Buffer.from('content')));
+      expect([size, reader.complete]).to.deep.equal([size, false]);
+    }
+  });
+
   it('are known to be incomplete when the stream ends early', () => {
     const stream = write('file', Buffer.from('content'));
     for (let length = 1; length < stream.length; length += 1) {

@@ -30,8 +30,23 @@ describe('pgdump/script', () => {
         never,
       ),
     );
-    expect(failure.message).to.contain('no; never').and.contain('statement 3 of 4: DO $$BEGIN');
+    expect(failure.message).to.contain('no; never').and.contain(`statement 3 of 4: DO '***'`);
     expect(await rig.slave.query(`SELECT to_regclass('public.gone') AS t`)).to.deep.equal([{ t: null }]);
+  });
+
+  it('shows nothing of what stands between quotes: it may be a password', async () => {
+    for (const sql of [
+      `CREATE ROLE x NOSUCHOPTION PASSWORD 'MARKED'`,
+      `CREATE ROLE x PASSWORD 'a' 'MARKED'`,
+      `ALTER ROLE nosuchrole PASSWORD E'it\\'s MARKED'`,
+      `ALTER ROLE nosuchrole PASSWORD $x$MARKED$x$`,
+      `SELECT 1; ALTER ROLE nosuchrole PASSWORD 'MARKED; DROP TABLE x`,
+    ]) {
+      const { message } = await failureOf(rig.database.runScript({ sql }, never));
+      expect(message, sql)
+        .to.match(/in statement \d of \d: (CREATE|ALTER) ROLE/)
+        .and.not.contain('MARKED');
+    }
   });
 
   it('names a statement with a syntax error, and one that names nothing', async () => {

@@ -6,7 +6,7 @@ import { loadKinds } from '../../src/jobs/load-kinds.js';
 import { AgentError } from '../../src/lib/errors.js';
 import { sha256 } from '../../src/lib/hash.js';
 import { silentLogger } from '../../src/lib/log.js';
-import { reconcile, type Reconciled } from '../../src/reconcile.js';
+import { APPROVED, GUARDED, reconcile, type Reconciled, type StoppedRun } from '../../src/reconcile.js';
 import { StateStore } from '../../src/state/store.js';
 import { loadTasks } from '../../src/tasks/load-tasks.js';
 import { planSteps, type Plan } from '../../src/tasks/plan.js';
@@ -20,6 +20,7 @@ interface RunSettings {
   readonly take?: (job: Readonly<Record<string, unknown>>) => boolean;
   readonly channels?: readonly string[];
   readonly prune?: boolean;
+  readonly maxRemovals?: number;
 }
 
 /**
@@ -74,7 +75,7 @@ class World {
         };
       },
       accept: () => undefined,
-      maxRemovals: 1_000,
+      maxRemovals: options.maxRemovals ?? 1_000,
       run: 1,
       clock: this.clock,
       random: () => 0.5,
@@ -167,6 +168,39 @@ describe('the life of a task file, over many runs', () => {
     expect([[...world.things], world.states()]).to.deep.equal([[], { [STORE]: 'excluded' }]);
     await world.run({ [STORE]: store() });
     expect([[...world.things], world.states()]).to.deep.equal([['ws1:livedb'], { [STORE]: 'done' }]);
+  });
+
+  it('approved removals that did not get to their end go on at the next run, and no others do', async () => {
+    const one = { maxRemovals: 1 };
+    const names = ['a', 'b', 'c', 'd'];
+    const stores = Object.fromEntries(
+      names.map((name) => [`dpaw/live_stores/ws1.${name}.json`, store(name)]),
+    );
+    const kept = { 'dpaw/live_stores/ws1.e.json': store('e'), 'dpaw/live_stores/ws1.f.json': store('f') };
+    const isStopped = async (files: Readonly<Record<string, unknown>>): Promise<boolean> => {
+      const thrown: unknown = await world.run(files, one).then(
+        () => undefined,
+        (error: unknown) => error,
+      );
+      return thrown instanceof AgentError && thrown.reason === 'guarded';
+    };
+    const approve = (): void => {
+      const { removals } = JSON.parse(world.store.setting(GUARDED) ?? '') as StoppedRun;
+      world.store.setSetting(APPROVED, JSON.stringify(removals));
+    };
+    await world.run({ ...stores, ...kept });
+    expect(await isStopped(kept)).to.equal(true);
+    approve();
+    world.fails = (_, object) => object === 'ws1:a' || object === 'ws1:b';
+    await world.run(kept, one);
+    expect([...world.things]).to.have.members(['ws1:a', 'ws1:b', 'ws1:e', 'ws1:f']);
+    // One more than what was approved.
+    expect(await isStopped({ 'dpaw/live_stores/ws1.e.json': store('e') })).to.equal(true);
+    world.fails = () => false;
+    await world.run(kept, one);
+    expect([...world.things]).to.have.members(['ws1:e', 'ws1:f']);
+    await world.run({ ...stores, ...kept }, one);
+    expect(await isStopped(kept)).to.equal(true);
   });
 
   it('pruned in the same run that narrows, it goes; widened, it is published again', async () => {

@@ -43,6 +43,7 @@ const updateLiveStore: TaskDefinition = {
   async run(job, { geoserver, settings, signal }) {
     refuseOwnStore(job, settings);
     const { password, parameters } = liveParameters(job, settings);
+    if (password === undefined) throw withoutPassword(parameters);
     const change = await geoserver.ensurePostgisStore(
       { workspace: workspaceOf(job), name: nameOf(job), parameters, password },
       signal,
@@ -92,14 +93,29 @@ function ownParameters(job: Job, settings: TaskSettings): Record<string, string>
   );
 }
 
-/** The defaults, each overridden by the job's key of its name, then by `geoserver_setting`; the workspace's URI stays. */
+/**
+ * The defaults, each overridden by the job's key of its name, then by `geoserver_setting`; the workspace's URI stays. Our own
+ * password goes to our own server only: whoever can write a task file could have it sent to one of theirs.
+ */
 function liveParameters(job: Job, settings: TaskSettings) {
   const namespace = settings.workspaceNamespace.replaceAll('{}', () => workspaceOf(job));
   const defaults = connectionParameters(settings.store, namespace);
   const { passwd, ...overrides } = overridesIn(job.spec, defaults);
-  const parameters = { ...defaults, ...overrides, namespace };
-  const password = passwd === undefined ? settings.store.password : new Secret(passwd.replace(/^plain:/, ''));
-  return { parameters, password };
+  const parameters: Record<string, string> = { ...defaults, ...overrides, namespace };
+  const isElsewhere = ['host', 'port'].some((key) => parameters[key] !== defaults[key]);
+  const own = isElsewhere ? undefined : settings.store.password;
+  return { parameters, password: passwd === undefined ? own : new Secret(passwd.replace(/^plain:/, '')) };
+}
+
+function withoutPassword({ host, port }: Readonly<Record<string, string>>): AgentError {
+  return new AgentError(
+    'invalid-task-file',
+    `the store is on another server, ${host}:${port}, and has no passwd`,
+    {
+      retry: 'final',
+      hint: "This slave's own password is for its own database server only: add passwd on the master.",
+    },
+  );
 }
 
 export default [createDataStore, updateLiveStore, removeLiveStore];

@@ -9,6 +9,7 @@ const live = (title: string, spec: Record<string, unknown>, outcome: Outcome): H
 const NO_HTTP = /capability_url: is no http or https address/;
 const NO_HOST = /host: .*(name|address)/;
 const NO_DATABASE = /database: /;
+const FOREIGN = /on another server, .* and has no passwd/;
 const OWN = /belongs to the features/;
 
 const OWN_MACHINE = /capability_url: .* is this machine itself/;
@@ -84,6 +85,18 @@ export default {
     live(
       'another file as a parameter',
       { url: 'file:///etc/passwd', jndiReferenceName: 'ldap://h/x' },
+      'published',
+    ),
+    live(
+      "a server of the writer's own, which would be given our password",
+      { host: 'evil.example.org' },
+      FOREIGN,
+    ),
+    live('the same in geoserver_setting', { geoserver_setting: { host: 'evil.example.org' } }, FOREIGN),
+    live("a port of the writer's own on this machine", { port: 9 }, FOREIGN),
+    live(
+      'another server with a password of its own',
+      { host: 'db.example.org', passwd: 'theirs' },
       'published',
     ),
     live('a password that is an object', { passwd: { toString: 'x' } }, 'published'),
