@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { readFile, writeFile } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { Secret } from '../../src/lib/secret.js';
 import { postgres } from '../support/postgres.js';
@@ -11,6 +12,12 @@ import { failureOf, makeRig, md5Of, never, schemas, type Rig } from './rig.js';
 /** What a server says when a password is not asked for, and when it waits for a query. */
 const AUTHENTICATED = messageOf('R', Buffer.alloc(4));
 const READY = messageOf('Z', Buffer.from('I'));
+const [PARSED, BOUND, NO_ROWS] = ['1', '2', 'n'].map((type) => messageOf(type, Buffer.alloc(0))) as [
+  Buffer,
+  Buffer,
+  Buffer,
+];
+const DONE = messageOf('C', Buffer.from('SET\0'));
 const SHUTDOWN = messageOf('E', Buffer.from('SFATAL\0C57P01\0Mterminating connection\0\0'));
 
 describe('pgdump/connections', () => {
@@ -67,6 +74,32 @@ describe('pgdump/connections', () => {
     expect(await failureOf(database.ensureExtension(never))).to.include({ retry: 'transient' });
     server.close();
   });
+
+  it('a server that does not answer our good-bye is not waited for', async () => {
+    const sockets = new Set<Socket>();
+    const server = createServer({ allowHalfOpen: true }, (socket) => {
+      sockets.add(socket);
+      socket.on('error', () => undefined);
+      socket.once('data', () => {
+        socket.write(Buffer.concat([AUTHENTICATED, READY]));
+        socket.on('data', (message: Buffer) => {
+          const kind = message.toString('latin1', 0, 1);
+          if (kind === 'P') socket.write(Buffer.concat([PARSED, BOUND, NO_ROWS, DONE, READY]));
+          else if (kind === 'Q') socket.write(Buffer.concat([DONE, READY]));
+        });
+      });
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const address = server.address();
+    const database = rig.other({ port: typeof address === 'object' && address ? address.port : 0 });
+    const first = await Promise.race([
+      database.runScript({ sql: 'SELECT 1' }, never).then(() => 'the script'),
+      sleep(6000, 'the clock'),
+    ]);
+    for (const socket of sockets) socket.destroy();
+    server.close();
+    expect(first).to.equal('the script');
+  }).timeout(10_000);
 
   it('a wrong password is reported without it, with a hint', async () => {
     const database = rig.other({ password: new Secret('wr0ng-password') });

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { AgentError } from '../../src/lib/errors.js';
@@ -49,6 +49,15 @@ describe('lock', () => {
     await exited;
     expect(take(folder)).to.equal(undefined);
     expect(readHolder(folder)?.pid).to.equal(process.pid);
+  });
+
+  it('is not held by a run that could not say who it is', async () => {
+    const folder = await tempDir('lock');
+    const description = join(folder, 'lock.json');
+    await mkdir(description);
+    expect(() => acquireLock(folder, HOLDER)).to.throw(/EISDIR/);
+    await rm(description, { recursive: true });
+    expect(take(folder)).to.equal(undefined);
   });
 
   it('losing the lock file stops the work', async () => {
