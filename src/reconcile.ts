@@ -73,7 +73,7 @@ export async function reconcile(input: ReconcileInput): Promise<Reconciled> {
 
   const { difference, verdicts, decision, ledger } = await surveyAt(revision, entries, input);
   const results: JobResult[] = [
-    ...difference.knownFailures.map((file) => knownFailure(file)),
+    ...[...difference.knownFailures, ...decision.waiting].map((file) => knownFailure(file)),
     ...verdicts.flatMap((verdict) => verdictResult(verdict)),
   ];
   // What was stopped while it was read would look as if it had failed.

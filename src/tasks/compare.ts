@@ -11,6 +11,9 @@ export interface DesiredFile {
   readonly type: 'file' | 'symlink' | 'submodule';
 }
 
+/** Instead of an id in the record of a file that is no longer there. When it comes back, it is new, whatever is in it. */
+export const WITHDRAWN = '';
+
 export interface Candidate extends DesiredFile {
   readonly location: Location;
   /** When it was last due by time. */
@@ -110,14 +113,31 @@ function isDue(
     case 'pending':
       return true;
     case 'failed':
-      if (record.failure?.retry === 'final') return false;
-      return !input.onlyDue || record.nextAttemptAt === undefined || record.nextAttemptAt <= input.now;
+      return !isWaiting(record, input);
     case 'done':
       return isDueByTime(record, location, input);
     case 'excluded':
     case 'unmanaged':
       return false;
   }
+}
+
+/** Whether what failed is not tried again yet. */
+function isWaiting(
+  { failure, nextAttemptAt }: FileRecord,
+  { onlyDue, now }: Pick<CompareInput, 'onlyDue' | 'now'>,
+): boolean {
+  return failure?.retry === 'final' || (onlyDue && nextAttemptAt !== undefined && nextAttemptAt > now);
+}
+
+/** Whether the removal of what a withdrawn file published has failed, and is not tried again yet. */
+export function isWaitingRemoval(
+  record: FileRecord | undefined,
+  input: Pick<CompareInput, 'onlyDue' | 'now' | 'settings'>,
+): record is FileRecord {
+  if (record?.state !== 'failed' || record.blobId !== WITHDRAWN || record.settings !== input.settings)
+    return false;
+  return isWaiting(record, input);
 }
 
 function isDueByTime(record: FileRecord, { kind }: Location, { now }: CompareInput): boolean {

@@ -17,6 +17,8 @@ export interface DecideInput {
   readonly prune: boolean;
   /** What is applied and skipped now, by path; removed, too, when pruning. */
   readonly prunable: ReadonlyMap<string, Parts>;
+  /** Whether the removal of what this file published has failed, and is not tried again yet. */
+  readonly isWaitingRemoval: (file: FileRecord | undefined) => file is FileRecord;
 }
 
 export interface Decision {
@@ -25,6 +27,8 @@ export interface Decision {
   /** Removals that ask for nothing, since another task file publishes the same thing. */
   readonly superseded: readonly Job[];
   readonly handedOver: readonly PublicationRecord[];
+  /** Withdrawn files whose removal has failed and is not tried again in this run. */
+  readonly waiting: readonly FileRecord[];
   /** Applied, and no longer taken by the settings: left as they are. */
   readonly unmanaged: readonly PublicationRecord[];
 }
@@ -54,17 +58,21 @@ export function decide(input: DecideInput): Decision {
     published,
   });
 
+  const removed = [...new Set(removals.jobs.map((job) => job.path))];
+  const waiting = removed.map((path) => input.files.get(path)).filter(input.isWaitingRemoval);
+  const waitingPaths = new Set(waiting.map((file) => file.path));
   const explicit = jobs.filter((job) => job.action === 'remove');
   const superseded = explicit.filter((job) => isOfAnother(job, published, input));
   return {
     jobs: [
       ...jobs.filter((job) => !superseded.includes(job)).map((job) => fromRecord(job, input)),
-      ...removals.jobs,
+      ...removals.jobs.filter((job) => !waitingPaths.has(job.path)),
       ...pruneParts(input, new Set(removals.jobs.map((job) => job.path))),
     ],
     conflicts: [...conflicts, ...removals.refused],
     superseded,
     handedOver: removals.handedOver,
+    waiting,
     unmanaged: input.prune ? [] : unmanaged,
   };
 }

@@ -3,7 +3,7 @@ import type { Kind, Spec } from '../jobs/kind.js';
 import type { AgentError } from '../lib/errors.js';
 import type { Failure, FileRecord, FileState, PublicationRecord } from '../state/records.js';
 import type { StateStore } from '../state/store.js';
-import type { DesiredFile } from './compare.js';
+import { WITHDRAWN, type DesiredFile } from './compare.js';
 import type { Decision } from './decide.js';
 import type { Verdict } from './judge.js';
 import type { JobOutcome } from './run.js';
@@ -36,8 +36,8 @@ export class Ledger {
   readonly #files: Map<string, FileRecord>;
   readonly #blobs: ReadonlyMap<string, string>;
   readonly #renewed: FileRecord[] = [];
-  /** Removals that failed beside a file's other job, by path. */
-  readonly #asideFailures = new Map<string, Failure>();
+  /** By path: a file may have one beside its other job, or several. */
+  readonly #failedRemovals = new Map<string, Failure>();
 
   constructor(context: LedgerContext, view: LedgerView) {
     this.#context = context;
@@ -57,7 +57,11 @@ export class Ledger {
    */
   begin(verdicts: readonly Verdict[], decision: Decision, forgotten: readonly FileRecord[]): void {
     const { store } = this.#context;
-    const removing = new Set(decision.jobs.filter((job) => job.action === 'remove').map((job) => job.path));
+    const removing = new Set(
+      [...decision.jobs.filter((job) => job.action === 'remove'), ...decision.waiting].map(
+        ({ path }) => path,
+      ),
+    );
     store.database.durably(() => {
       // Nothing is done for them: the time of what was done stays.
       for (const file of this.#renewed) this.#put(file);
@@ -86,19 +90,19 @@ export class Ledger {
     store.database.transaction(() => {
       if (job.action === 'remove' && outcome.type === 'done') {
         store.deletePublication(job.path, job.identity);
-        if (!this.#blobs.has(job.path)) {
+        if (!this.#blobs.has(job.path) && !this.#failedRemovals.has(job.path)) {
           store.deleteFile(job.path);
           return;
         }
       }
       if (file === undefined) return;
-      if (this.#isAside(job, file)) {
-        if (outcome.type === 'failed') this.#asideFailures.set(job.path, outcome.failure);
-        else if (file.state === 'unmanaged') this.#save(file, { state: 'excluded' });
-      }
+      if (outcome.type === 'failed' && job.action === 'remove')
+        this.#failedRemovals.set(job.path, outcome.failure);
+      else if (this.#isAside(job, file) && file.state === 'unmanaged')
+        this.#save(file, { state: 'excluded' });
       // The file has failed as long as what it published before cannot be removed, whichever of the two ended last.
-      const failure = outcome.type === 'failed' ? outcome.failure : this.#asideFailures.get(job.path);
-      if (failure !== undefined) this.#save(file, this.#failed(file, failure));
+      const failure = outcome.type === 'failed' ? outcome.failure : this.#failedRemovals.get(job.path);
+      if (failure !== undefined) this.#failedJob(file, failure);
       else if (!this.#isAside(job, file))
         this.#save(file, { ...SETTLED_FILE, remark: joined(outcome.warnings) });
     });
@@ -123,6 +127,13 @@ export class Ledger {
   /** A removal that goes with a file's other job (it was renamed, or is pruned): the file's state is not its. */
   #isAside(job: Job, file: FileRecord): boolean {
     return job.action === 'remove' && file.action !== 'remove' && this.#blobs.has(job.path);
+  }
+
+  /** The attempts to remove what a file published are counted anew when the file goes. */
+  #failedJob(file: FileRecord, failure: Failure): void {
+    const isNews = file.blobId !== WITHDRAWN && !this.#blobs.has(file.path);
+    const counted = isNews ? { ...file, blobId: WITHDRAWN, attempts: 0 } : file;
+    this.#save(counted, this.#failed(counted, failure));
   }
 
   #writeVerdict(verdict: Verdict, refused: ReadonlySet<Job>): void {

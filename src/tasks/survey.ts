@@ -8,7 +8,7 @@ import { sha256 } from '../lib/hash.js';
 import type { FileRecord, PublicationRecord } from '../state/records.js';
 import type { StateStore } from '../state/store.js';
 import type { Transfer } from '../transfer/transfer.js';
-import { compare, type Candidate, type DesiredFile } from './compare.js';
+import { compare, isWaitingRemoval, type Candidate, type DesiredFile } from './compare.js';
 import { decide } from './decide.js';
 import { judge, pathsToRead, withKeys, type SlaveFilter, type Verdict } from './judge.js';
 import { prunableParts, type SkippedParts } from './left-parts.js';
@@ -52,17 +52,9 @@ export async function survey(input: SurveyInput) {
   const files = store.files();
   const publications = store.publications();
   const present = new Set(entries.map((entry) => entry.path));
-  const difference = compare({
-    desired: entries,
-    files,
-    publications,
-    channels: settings.channels,
-    kinds,
-    settings: settings.digest,
-    include: settings.include,
-    now: clock.now(),
-    onlyDue: input.onlyDue,
-  });
+  const when = { settings: settings.digest, now: clock.now(), onlyDue: input.onlyDue };
+  const { channels, include } = settings;
+  const difference = compare({ desired: entries, files, publications, channels, kinds, include, ...when });
   const ledger = new Ledger(
     {
       store,
@@ -92,10 +84,12 @@ export async function survey(input: SurveyInput) {
   const judged = [...first, ...second];
   const versions = versionsOf(judged, files, publications, kinds);
   const verdicts = withKeys(judged, publications, versions, randomUUID);
-  const prunable = input.prune
-    ? await findPrunable(publications, store, settings.skip)
-    : new Map<string, Parts>();
-  const decision = decide({ verdicts, difference, files, publications, kinds, prune: input.prune, prunable });
+  const { prune } = input;
+  const prunable = prune ? await findPrunable(publications, store, settings.skip) : new Map<string, Parts>();
+  const decision = decide({
+    ...{ verdicts, difference, files, publications, kinds, prune, prunable },
+    isWaitingRemoval: (file) => isWaitingRemoval(file, when),
+  });
   return { difference, verdicts, decision, ledger };
 }
 

@@ -2,32 +2,9 @@ import { expect } from 'chai';
 import { loadKinds } from '../../src/jobs/load-kinds.js';
 import type { FileRecord, PublicationRecord } from '../../src/state/records.js';
 import { compare, type CompareInput, type Comparison } from '../../src/tasks/compare.js';
+import { fileRecord } from './fixtures.js';
 
 const NOW = new Date('2026-11-20T12:00:00Z');
-
-function record(path: string, rest: Partial<FileRecord> = {}): FileRecord {
-  return {
-    path,
-    blobId: 'blob1',
-    contentHash: 'hash',
-    settings: 'settings',
-    kind: 'feature',
-    channel: 'dpaw',
-    action: 'publish',
-    identity: `layer:${path}`,
-    name: path,
-    spec: {},
-    state: 'done',
-    failure: undefined,
-    remark: undefined,
-    attempts: 0,
-    nextAttemptAt: undefined,
-    dueAt: undefined,
-    revision: undefined,
-    updatedAt: NOW,
-    ...rest,
-  };
-}
 
 function publication(path: string, kind = 'feature'): PublicationRecord {
   return { path, generation: 'g', identity: `layer:${path}`, kind, channel: 'dpaw', name: path, spec: {} };
@@ -59,20 +36,22 @@ const paths = (comparison: Comparison): string[] => comparison.candidates.map((c
 describe('compare', () => {
   it('a file is read when it is new, has changed, is unfinished, or was judged under other settings', async () => {
     expect(paths(await comparing({ [ROADS]: 'blob1' }))).to.deep.equal([ROADS]);
-    expect(paths(await comparing({ [ROADS]: 'blob2' }, { files: [record(ROADS)] }))).to.deep.equal([ROADS]);
+    expect(paths(await comparing({ [ROADS]: 'blob2' }, { files: [fileRecord(ROADS)] }))).to.deep.equal([
+      ROADS,
+    ]);
     expect(
-      paths(await comparing({ [ROADS]: 'blob1' }, { files: [record(ROADS, { state: 'pending' })] })),
+      paths(await comparing({ [ROADS]: 'blob1' }, { files: [fileRecord(ROADS, { state: 'pending' })] })),
     ).to.deep.equal([ROADS]);
     expect(
-      paths(await comparing({ [ROADS]: 'blob1' }, { files: [record(ROADS)], settings: 'others' })),
+      paths(await comparing({ [ROADS]: 'blob1' }, { files: [fileRecord(ROADS)], settings: 'others' })),
     ).to.deep.equal([ROADS]);
-    const same = await comparing({ [ROADS]: 'blob1' }, { files: [record(ROADS)] });
+    const same = await comparing({ [ROADS]: 'blob1' }, { files: [fileRecord(ROADS)] });
     expect([same.candidates.length, same.unchanged]).to.deep.equal([0, 1]);
   });
 
   it('a final failure is known, not tried again, until the file changes', async () => {
     const failure = { reason: 'invalid-task-file', retry: 'final', message: 'bad' } as const;
-    const files = [record(ROADS, { state: 'failed', failure })];
+    const files = [fileRecord(ROADS, { state: 'failed', failure })];
     const known = await comparing({ [ROADS]: 'blob1' }, { files });
     expect([known.candidates.length, known.knownFailures.length]).to.deep.equal([0, 1]);
     expect(paths(await comparing({ [ROADS]: 'blob2' }, { files }))).to.deep.equal([ROADS]);
@@ -80,7 +59,7 @@ describe('compare', () => {
 
   it('a changed overlay gives the file it belongs to another try', async () => {
     const failure = { reason: 'missing-at-source', retry: 'final', message: 'bad' } as const;
-    const files = [record(ROADS, { state: 'failed', failure })];
+    const files = [fileRecord(ROADS, { state: 'failed', failure })];
     const result = await comparing({ [ROADS]: 'blob1', [META]: 'blob9' }, { files });
     expect(paths(result)).to.have.members([ROADS, META]);
     expect(result.knownFailures).to.have.length(0);
@@ -89,7 +68,7 @@ describe('compare', () => {
   it('the daemon leaves out what is not due yet; everyone else tries it', async () => {
     const failure = { reason: 'checksum-mismatch', retry: 'remote', message: 'bad' } as const;
     const later = new Date(NOW.getTime() + 60_000);
-    const files = [record(ROADS, { state: 'failed', failure, nextAttemptAt: later })];
+    const files = [fileRecord(ROADS, { state: 'failed', failure, nextAttemptAt: later })];
     expect(paths(await comparing({ [ROADS]: 'blob1' }, { files }))).to.deep.equal([ROADS]);
     const daemon = await comparing({ [ROADS]: 'blob1' }, { files, onlyDue: true });
     expect([daemon.candidates.length, daemon.knownFailures.length]).to.deep.equal([0, 1]);
@@ -101,7 +80,7 @@ describe('compare', () => {
   });
 
   it('what was published and is gone is to be removed, whoever took it away and whether it was ever accepted', async () => {
-    const result = await comparing({}, { files: [record(ROADS)], publications: [publication(ROADS)] });
+    const result = await comparing({}, { files: [fileRecord(ROADS)], publications: [publication(ROADS)] });
     expect(result.gone.map((p) => p.path)).to.deep.equal([ROADS]);
     expect(result.forgotten.map((file) => file.path)).to.deep.equal([ROADS]);
   });
@@ -109,7 +88,7 @@ describe('compare', () => {
   it('a channel that is no longer listened to leaves what it brought', async () => {
     const result = await comparing(
       { [ROADS]: 'blob1' },
-      { publications: [publication(ROADS)], files: [record(ROADS)], channels: ['kmi'] },
+      { publications: [publication(ROADS)], files: [fileRecord(ROADS)], channels: ['kmi'] },
     );
     expect(result.gone).to.have.length(0);
     expect(result.unlistened.map((p) => p.path)).to.deep.equal([ROADS]);

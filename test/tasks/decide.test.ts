@@ -5,6 +5,7 @@ import { locate } from '../../src/jobs/locate.js';
 import type { FileRecord, PublicationRecord } from '../../src/state/records.js';
 import { decide, type Decision } from '../../src/tasks/decide.js';
 import type { Verdict } from '../../src/tasks/judge.js';
+import { fileRecord } from './fixtures.js';
 
 const NOTHING = {
   candidates: [],
@@ -61,8 +62,10 @@ async function deciding(input: {
   unlistened?: readonly PublicationRecord[];
   files?: readonly FileRecord[];
   prune?: boolean;
+  waits?: boolean;
 }): Promise<Decision> {
-  const jobs = input.jobs ?? [];
+  const { jobs = [], gone = [], files = [] } = input;
+  const forgotten = files.filter(({ path }) => gone.some((publication) => publication.path === path));
   const candidates = await Promise.all(
     jobs.map(async (job) => ({
       path: job.path,
@@ -73,12 +76,13 @@ async function deciding(input: {
   );
   return decide({
     verdicts: await Promise.all(jobs.map(verdict)),
-    difference: { ...NOTHING, candidates, gone: input.gone ?? [], unlistened: input.unlistened ?? [] },
-    files: new Map((input.files ?? []).map((file) => [file.path, file])),
+    difference: { ...NOTHING, candidates, gone, forgotten, unlistened: input.unlistened ?? [] },
+    files: new Map(files.map((file) => [file.path, file])),
     publications: input.publications ?? [],
     kinds: await loadKinds(),
     prune: input.prune ?? false,
     prunable: new Map(),
+    isWaitingRemoval: (file): file is FileRecord => file !== undefined && (input.waits ?? false),
   });
 }
 
@@ -91,6 +95,20 @@ describe('decide', () => {
     const decision = await deciding({ publications: [roads], gone: [roads] });
     expect(shown(decision)).to.deep.equal(['remove dpaw/layers/roads.json layer:ws1:roads']);
     expect(decision.jobs[0]?.spec).to.include({ data_schema: 'ws1_data' });
+  });
+
+  it('a removal that waits is none of this run; what another file has taken over waits for nothing', async () => {
+    const roads = published('dpaw/layers/roads.json', 'roads');
+    const before = {
+      publications: [roads],
+      gone: [roads],
+      files: [fileRecord(roads.path, { identity: roads.identity })],
+      waits: true,
+    };
+    const waiting = await deciding(before);
+    expect([shown(waiting), waiting.waiting.map((file) => file.path)]).to.deep.equal([[], [roads.path]]);
+    const takenOver = await deciding({ ...before, jobs: [layerJob('kmi/layers/roads.json', 'roads')] });
+    expect([takenOver.waiting, takenOver.handedOver]).to.deep.equal([[], [roads]]);
   });
 
   it('a file that moves to another path hands over: nothing is removed', async () => {

@@ -1,5 +1,6 @@
 import type { Job } from '../../src/jobs/job.js';
 import { Secret } from '../../src/lib/secret.js';
+import type { FileRecord } from '../../src/state/records.js';
 import type { TaskSettings } from '../../src/tasks/settings.js';
 import type { Target, TaskDefinition } from '../../src/tasks/task.js';
 
@@ -66,4 +67,29 @@ export function definition(type: string, rest: Partial<TaskDefinition> = {}): Ta
 
 export function definitions(...list: readonly TaskDefinition[]): ReadonlyMap<string, TaskDefinition> {
   return new Map(list.map((entry) => [entry.type, entry]));
+}
+
+/** A task file that was published. */
+export function fileRecord(path: string, rest: Partial<FileRecord> = {}): FileRecord {
+  return {
+    path,
+    blobId: 'blob1',
+    contentHash: 'hash',
+    settings: 'settings',
+    kind: 'feature',
+    channel: 'dpaw',
+    action: 'publish',
+    identity: `layer:${path}`,
+    name: path,
+    spec: {},
+    state: 'done',
+    failure: undefined,
+    remark: undefined,
+    attempts: 0,
+    nextAttemptAt: undefined,
+    dueAt: undefined,
+    revision: undefined,
+    updatedAt: new Date('2026-11-20T12:00:00Z'),
+    ...rest,
+  };
 }

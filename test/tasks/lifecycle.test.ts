@@ -21,6 +21,8 @@ interface RunSettings {
   readonly channels?: readonly string[];
   readonly prune?: boolean;
   readonly maxRemovals?: number;
+  /** As the daemon runs. */
+  readonly onlyDue?: boolean;
 }
 
 /**
@@ -82,7 +84,7 @@ class World {
       redact: (text) => text,
       log: silentLogger,
       signal: abort.signal,
-      onlyDue: false,
+      onlyDue: options.onlyDue ?? false,
       prune: options.prune ?? false,
     });
   }
@@ -201,6 +203,49 @@ describe('the life of a task file, over many runs', () => {
     expect([...world.things]).to.have.members(['ws1:e', 'ws1:f']);
     await world.run({ ...stores, ...kept }, one);
     expect(await isStopped(kept)).to.equal(true);
+  });
+
+  it('withdrawn, a removal that fails is tried again by the daemon after longer and longer waits, by others at once', async () => {
+    const daemon: RunSettings = { onlyDue: true };
+    let tried = 0;
+    await world.run({ README: 1, [STORE]: store() });
+    world.fails = () => {
+      tried += 1;
+      return true;
+    };
+    const statesOf = async (options: RunSettings): Promise<string[]> =>
+      (await world.run({ README: 1 }, options)).results.map(({ path, state, known }) =>
+        [path, state, ...(known ? ['known'] : [])].join(' '),
+      );
+    const known = [`${STORE} failed known`];
+    expect([await statesOf(daemon), tried]).to.deep.equal([[`${STORE} failed`], 1]);
+    expect([await statesOf(daemon), tried]).to.deep.equal([known, 1]);
+    world.minutes = 1;
+    expect([await statesOf(daemon), tried]).to.deep.equal([[`${STORE} failed`], 2]);
+    world.minutes = 1.75;
+    expect([await statesOf(daemon), tried]).to.deep.equal([known, 2]);
+    expect([await statesOf({}), tried]).to.deep.equal([[`${STORE} failed`], 3]);
+    // Published again with the same content, it is new.
+    world.fails = () => false;
+    await world.run({ README: 1, [STORE]: store() }, daemon);
+    expect([[...world.things], world.states()]).to.deep.equal([['ws1:livedb'], { [STORE]: 'done' }]);
+    await world.run({ README: 1 }, daemon);
+    expect([[...world.things], world.states()]).to.deep.equal([[], {}]);
+  });
+
+  it('withdrawn with what it published before, one of whose removals fails, it has failed until both are gone', async () => {
+    await world.run({ [STORE]: store(), [LAYER]: layer('ws1') });
+    for (const kept of ['ws1:a', 'ws2:a']) {
+      world.fails = (_, object) => object === 'ws1:a';
+      await world.run({ [STORE]: store(), [LAYER]: layer('ws2') });
+      world.fails = (_, object) => object === kept;
+      await world.run({ [STORE]: store() });
+      expect([...world.things, world.states()[LAYER]]).to.have.members(['ws1:livedb', kept, 'failed']);
+      world.fails = () => false;
+      await world.run({ [STORE]: store() });
+      expect([[...world.things], world.states()[LAYER]]).to.deep.equal([['ws1:livedb'], undefined]);
+      await world.run({ [STORE]: store(), [LAYER]: layer('ws1') });
+    }
   });
 
   it('pruned in the same run that narrows, it goes; widened, it is published again', async () => {
