@@ -8,6 +8,7 @@ import type { Decision } from './tasks/decide.js';
 import type { StateStore } from './state/store.js';
 import { guard, type Guarded } from './tasks/guard.js';
 import type { Plan } from './tasks/plan.js';
+import { pathOf } from './tasks/judge.js';
 import { jobResult, knownFailure, outcomeResult, verdictResult, type JobResult } from './tasks/results.js';
 import type { JobOutcome } from './tasks/run.js';
 import type { SurveyInput, SurveySettings } from './tasks/survey.js';
@@ -72,8 +73,11 @@ export async function reconcile(input: ReconcileInput): Promise<Reconciled> {
   store.setSetting(SETTLED, '');
 
   const { difference, verdicts, decision, ledger } = await surveyAt(revision, entries, input);
+  // A failure that was to wait is looked at again after all when something that it is made of, or replaces, changes.
+  const judged = new Set(verdicts.map(pathOf));
+  const known = difference.knownFailures.filter((file) => !judged.has(file.path));
   const results: JobResult[] = [
-    ...[...difference.knownFailures, ...decision.waiting].map((file) => knownFailure(file)),
+    ...[...known, ...decision.waiting].map((file) => knownFailure(file)),
     ...verdicts.flatMap((verdict) => verdictResult(verdict)),
   ];
   // What was stopped while it was read would look as if it had failed.

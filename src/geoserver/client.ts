@@ -142,6 +142,10 @@ export class GeoServer {
     return layerGroups.removeLayerGroup(this.#rest, name, signal);
   }
 
+  async releaseFromGroups(member: Qualified, signal: AbortSignal): Promise<void> {
+    return layerGroups.releaseFromGroups(this.#rest, member, signal);
+  }
+
   async groupBox(group: Qualified, signal: AbortSignal): Promise<Box | undefined> {
     return layerGroups.groupBox(this.#rest, group, signal);
   }

@@ -70,6 +70,38 @@ export function removeLayerGroup(rest: Rest, name: Qualified, signal: AbortSigna
   );
 }
 
+/**
+ * Takes a layer or group out of all groups of its workspace, which are changed in place; a group that it was the only member of
+ * is removed, since GeoServer keeps no empty one.
+ */
+export async function releaseFromGroups(rest: Rest, member: Qualified, signal: AbortSignal): Promise<void> {
+  const address = path`/rest/workspaces/${member.workspace}/layergroups.json`;
+  const names = list(
+    at(await rest.getJson(`${address}?quietOnNotFound=true`, signal), 'layerGroups', 'layerGroup'),
+  );
+  for (const name of names.map((group) => text(at(group, 'name')))) {
+    const group = { workspace: member.workspace, name };
+    await rest.alone(group, () => converge(() => releaseFrom(rest, group, member, signal), signal));
+  }
+}
+
+async function releaseFrom(
+  rest: Rest,
+  group: Qualified,
+  member: Qualified,
+  signal: AbortSignal,
+): Promise<Change> {
+  const current = await read(rest, group, signal);
+  const before = membersOf(current);
+  const members = before.filter((other) => qualify(other) !== qualify(member));
+  if (members.length === before.length) return 'unchanged';
+  rest.boxes.delete(qualify(group));
+  if (members.length === 0) return (await rest.delete(groupPath(group), signal)) ? 'removed' : 'unchanged';
+  const [title, abstract] = [text(at(current, 'title')), text(at(current, 'abstractTxt'))];
+  await put(rest, group, current, bodyOf({ ...group, title, abstract, members }, undefined), signal);
+  return 'updated';
+}
+
 export async function groupBox(rest: Rest, group: Qualified, signal: AbortSignal): Promise<Box | undefined> {
   return fromJson(at(await read(rest, group, signal), 'bounds'));
 }

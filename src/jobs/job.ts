@@ -25,6 +25,10 @@ export interface Job {
   readonly tasks: readonly string[];
   /** Of a removal: it prunes just these parts, although the settings skip them; the rest of what is published stays. */
   readonly prunes?: Parts;
+  /** Of a removal: this run publishes something of another kind under the same identity, which takes its place. */
+  readonly isReplaced?: boolean;
+  /** Of a removal: another task file has the table now. */
+  readonly leavesTable?: boolean;
 }
 
 /** A file at the master with its checksum, as task files refer to it. */

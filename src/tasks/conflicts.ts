@@ -21,6 +21,11 @@ export function claimsOf(
   return [of.identity, ...(kind?.claimsOf?.(of.spec) ?? [])];
 }
 
+/** A claim of a table or of its access view. */
+export function isRelation(claim: string): boolean {
+  return claim.startsWith('relation:');
+}
+
 export interface ConflictInput {
   readonly jobs: readonly Job[];
   /** What a job claims for itself alone: its identity, and what its kind says besides. */

@@ -3,8 +3,8 @@ import type { Kind } from '../jobs/kind.js';
 import { checkSpec } from '../jobs/parse.js';
 import type { FileRecord, PublicationRecord } from '../state/records.js';
 import type { Comparison } from './compare.js';
-import { claims, claimsOf, findConflicts, type Conflict } from './conflicts.js';
-import type { Verdict } from './judge.js';
+import { claims, claimsOf, findConflicts, isRelation, type Conflict } from './conflicts.js';
+import { pathOf, type Verdict } from './judge.js';
 import { planRemovals } from './removals.js';
 
 export interface DecideInput {
@@ -58,15 +58,23 @@ export function decide(input: DecideInput): Decision {
     published,
   });
 
-  const removed = [...new Set(removals.jobs.map((job) => job.path))];
-  const waiting = removed.map((path) => input.files.get(path)).filter(input.isWaitingRemoval);
+  const publishing = jobs.filter((job) => claims(job.action));
+  const taken = new Set(publishing.map((job) => job.identity));
+  const claimed = new Set(publishing.flatMap((job) => claimsOf(job, input.kinds)));
+  const isClaimed = (claim: string): boolean => claimed.has(claim) || settled.paths.has(claim);
+  const placed = besideOthers(taken, isClaimed, input.kinds);
+  // What takes the place of something needs its removal: it goes with it, or neither would ever be done.
+  const optional = removals.jobs.filter((job) => !taken.has(job.identity)).map((job) => job.path);
+  const waiting = [...new Set(optional)].map((path) => input.files.get(path)).filter(input.isWaitingRemoval);
   const waitingPaths = new Set(waiting.map((file) => file.path));
   const explicit = jobs.filter((job) => job.action === 'remove');
   const superseded = explicit.filter((job) => isOfAnother(job, published, input));
   return {
     jobs: [
-      ...jobs.filter((job) => !superseded.includes(job)).map((job) => fromRecord(job, input)),
-      ...removals.jobs.filter((job) => !waitingPaths.has(job.path)),
+      ...jobs
+        .filter((job) => !superseded.includes(job))
+        .map((job) => (job.action === 'remove' ? placed(fromRecord(job, input)) : job)),
+      ...removals.jobs.filter((job) => taken.has(job.identity) || !waitingPaths.has(job.path)).map(placed),
       ...pruneParts(input, new Set(removals.jobs.map((job) => job.path))),
     ],
     conflicts: [...conflicts, ...removals.refused],
@@ -77,6 +85,21 @@ export function decide(input: DecideInput): Decision {
   };
 }
 
+/** Says of a removal what others make of the thing that it removes: something of another kind in its place, its table. */
+function besideOthers(
+  published: ReadonlySet<string>,
+  claimed: (claim: string) => boolean,
+  kinds: readonly Kind[],
+): (job: Job) => Job {
+  return (job) => ({
+    ...job,
+    ...(published.has(job.identity) ? { isReplaced: true } : {}),
+    ...(claimsOf(job, kinds).some((claim) => isRelation(claim) && claimed(claim))
+      ? { leavesTable: true }
+      : {}),
+  });
+}
+
 /** What is applied and no longer taken: by its filter (in this run or an earlier one), or because of its channel. */
 function unmanagedPublications({
   verdicts,
@@ -85,7 +108,7 @@ function unmanagedPublications({
   publications,
 }: DecideInput): PublicationRecord[] {
   const excluded = new Set(verdicts.flatMap((v) => (v.type === 'excluded' ? [v.file.path] : [])));
-  const judged = new Set(verdicts.map((v) => (v.type === 'rejected' ? v.path : v.file.path)));
+  const judged = new Set(verdicts.map(pathOf));
   const gone = new Set(difference.gone);
   const before = publications.filter(
     (p) => files.get(p.path)?.state === 'unmanaged' && !judged.has(p.path) && !gone.has(p),
@@ -160,7 +183,6 @@ function isOfAnother(
 
 /** A task file that says "remove" knows less than the record: where the record knows the thing, it decides. */
 function fromRecord(job: Job, { publications, kinds }: DecideInput): Job {
-  if (job.action !== 'remove') return job;
   const known = publications.find((p) => p.identity === job.identity && p.kind === job.kind);
   const action = kinds.find((kind) => kind.name === job.kind)?.actions['remove'];
   if (!known || !action) return job;

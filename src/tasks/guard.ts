@@ -26,7 +26,7 @@ export interface Guarded {
 export function guard(input: GuardInput): Guarded | undefined {
   const applied = new Set(input.applied);
   const removals = input.jobs
-    .filter((job) => job.action === 'remove' && applied.has(job.identity))
+    .filter((job) => job.action === 'remove' && job.isReplaced !== true && applied.has(job.identity))
     .map((job) => `${job.path} (${job.identity})`);
   const why = reason(removals.length, input);
   if (why === undefined) return undefined;

@@ -52,6 +52,11 @@ export type Verdict =
       readonly error: AgentError;
     };
 
+/** The path of the task file. */
+export function pathOf(verdict: Verdict): string {
+  return verdict.type === 'rejected' ? verdict.path : verdict.file.path;
+}
+
 /** Paths whose contents judging the candidates needs: their own, their overlays, and the files overlays belong to. */
 export function pathsToRead(candidates: readonly Candidate[], present: ReadonlySet<string>): string[] {
   const paths = candidates.flatMap(({ path, location }) => [

@@ -5,7 +5,8 @@ import type { Failure, FileRecord, FileState, PublicationRecord } from '../state
 import type { StateStore } from '../state/store.js';
 import { WITHDRAWN, type DesiredFile } from './compare.js';
 import type { Decision } from './decide.js';
-import type { Verdict } from './judge.js';
+import { pathOf, type Verdict } from './judge.js';
+import { withAppliedParts } from './layer.js';
 import type { JobOutcome } from './run.js';
 
 const FIRST_RETRY_MS = 30_000;
@@ -35,6 +36,7 @@ export class Ledger {
   readonly #view: LedgerView;
   readonly #files: Map<string, FileRecord>;
   readonly #blobs: ReadonlyMap<string, string>;
+  readonly #applied: ReadonlyMap<string, Spec>;
   readonly #renewed: FileRecord[] = [];
   /** By path: a file may have one beside its other job, or several. */
   readonly #failedRemovals = new Map<string, Failure>();
@@ -43,6 +45,9 @@ export class Ledger {
     this.#context = context;
     this.#view = view;
     this.#files = new Map(view.files);
+    this.#applied = new Map(
+      view.publications.map((p) => [publicationKey(p.path, p.identity, p.kind), p.spec]),
+    );
     this.#blobs = new Map(view.entries.map((entry) => [entry.path, entry.blobId]));
   }
 
@@ -132,13 +137,14 @@ export class Ledger {
   /** The attempts to remove what a file published are counted anew when the file goes. */
   #failedJob(file: FileRecord, failure: Failure): void {
     const isNews = file.blobId !== WITHDRAWN && !this.#blobs.has(file.path);
-    const counted = isNews ? { ...file, blobId: WITHDRAWN, attempts: 0 } : file;
+    const { settings } = this.#context;
+    const counted = isNews ? { ...file, blobId: WITHDRAWN, settings, attempts: 0 } : file;
     this.#save(counted, this.#failed(counted, failure));
   }
 
   #writeVerdict(verdict: Verdict, refused: ReadonlySet<Job>): void {
     const { store } = this.#context;
-    const path = verdict.type === 'rejected' ? verdict.path : verdict.file.path;
+    const path = pathOf(verdict);
     const base = this.#blank(path, verdict);
     switch (verdict.type) {
       case 'rejected':
@@ -160,6 +166,7 @@ export class Ledger {
         // back before that.
         if (base.contentHash !== this.#view.files.get(path)?.contentHash)
           store.forgetFingerprints(path, job.action);
+        const applied = this.#applied.get(publicationKey(path, job.identity, kind.name));
         if (job.action === 'publish' && kind.removable && !refused.has(job))
           store.savePublication({
             path,
@@ -168,7 +175,7 @@ export class Ledger {
             kind: kind.name,
             channel: job.channel,
             name: job.name,
-            spec,
+            spec: withAppliedParts(spec, applied),
           });
       }
     }
@@ -244,6 +251,10 @@ const SETTLED_FILE = { state: 'done', failure: undefined, attempts: 0, nextAttem
 
 function joined(lines: readonly string[]): string | undefined {
   return lines.length === 0 ? undefined : lines.join('\n');
+}
+
+function publicationKey(...parts: readonly [path: string, identity: string, kind: string]): string {
+  return JSON.stringify(parts);
 }
 
 const SECRET_KEY = /^(passwd|password|token|secret)$/i;

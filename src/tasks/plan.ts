@@ -72,7 +72,9 @@ function addJob(job: Job, input: PlanInput, steps: Map<string, Step>): boolean {
     return own
       .slice(0, index)
       .filter((earlier) => step.definition.needs?.includes(earlier.definition.type) ?? true)
-      .filter((earlier) => isUpstream(earlier.target, step.target));
+      .filter(
+        (earlier) => step.definition.afterEveryServer === true || isUpstream(earlier.target, step.target),
+      );
   };
   // What comes after a task that is done again is done again too; it looks at the world and finds little to do.
   own.forEach((step, index) => {
@@ -128,12 +130,21 @@ function isUpstream(earlier: Target, later: Target): boolean {
   );
 }
 
-/** Edges between jobs, by tokens: who waits for one comes after all of other jobs that settle it. */
+/** Edges between jobs, by tokens: who waits for one, or needs it, comes after all of other jobs that settle it. */
 function linkJobs(steps: readonly Step[]): void {
   const settling = settlers(steps);
+  const replacements: { readonly step: Step; readonly removal: Step }[] = [];
   for (const step of steps)
-    for (const job of step.jobs)
+    for (const job of step.jobs) {
       for (const token of step.definition.waitsFor?.(job) ?? []) waitFor(step, token, settling);
+      for (const token of step.definition.needsSettled?.(job) ?? [])
+        for (const removal of othersSettling(step, token, settling)) replacements.push({ step, removal });
+    }
+  for (const { step, removal } of replacements) step.needs.add(removal);
+  // Until everything else is there that the step needs which takes its place, a restored table for instance, the old thing stays.
+  for (const { step, removal } of replacements)
+    for (const earlier of [...step.needs, ...step.after])
+      if (!comesAfter(earlier, removal)) removal.needs.add(earlier);
 }
 
 /** Which steps settle a token on a target. */
@@ -150,13 +161,18 @@ export function settlers(steps: readonly Step[]): ReadonlyMap<string, readonly S
   return result;
 }
 
-/** Makes a step wait for a token; steps of its own jobs do not count, their order is given by the kind. */
+/** Makes a step wait for a token. */
 export function waitFor(step: Step, token: string, settling: ReadonlyMap<string, readonly Step[]>): Step[] {
-  const others = (settling.get(onTarget(token, step)) ?? []).filter(
-    (other) => other !== step && !other.jobs.some((job) => step.jobs.includes(job)),
-  );
+  const others = othersSettling(step, token, settling);
   for (const other of others) step.after.add(other);
   return others;
+}
+
+/** Steps of its own jobs do not count, their order is given by the kind. */
+function othersSettling(step: Step, token: string, settling: ReadonlyMap<string, readonly Step[]>): Step[] {
+  return (settling.get(onTarget(token, step)) ?? []).filter(
+    (other) => other !== step && !other.jobs.some((job) => step.jobs.includes(job)),
+  );
 }
 
 function onTarget(token: string, step: Step): string {

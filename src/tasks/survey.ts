@@ -78,7 +78,9 @@ export async function survey(input: SurveyInput) {
     return judge({ candidates: changed, contents, publications, filters, skip, transfer, signal });
   };
   const first = await judgeAll(difference.candidates);
-  const dependents = findDependents(first, entries, publications, files, kinds, settings.channels);
+  const goingNow = difference.gone.filter(({ path }) => !isWaitingRemoval(files.get(path), when));
+  const replacing = pathsReplacing(goingNow, files);
+  const dependents = findDependents(first, entries, publications, files, kinds, settings.channels, replacing);
   const seen = new Set(difference.candidates.map((candidate) => candidate.path));
   const second = await judgeAll(dependents.filter((candidate) => !seen.has(candidate.path)));
   const judged = [...first, ...second];
@@ -110,7 +112,18 @@ async function findPrunable(
   );
 }
 
-/** Task files made of something that is published in this run: a group whose member comes or changes. */
+/** Task files that publish what is removed in this run, as another kind: what has gone would be away until they are due. */
+function pathsReplacing(
+  gone: readonly PublicationRecord[],
+  files: ReadonlyMap<string, FileRecord>,
+): readonly string[] {
+  const kinds = new Map(gone.map(({ identity, kind }) => [identity, kind]));
+  return [...files.values()].flatMap(({ path, identity = '', kind }) =>
+    kinds.has(identity) && kinds.get(identity) !== kind ? [path] : [],
+  );
+}
+
+/** Task files made of something that is published in this run, a group whose member comes or changes, and these. */
 function findDependents(
   verdicts: readonly Verdict[],
   entries: readonly DesiredFile[],
@@ -118,11 +131,12 @@ function findDependents(
   files: ReadonlyMap<string, FileRecord>,
   kinds: readonly Kind[],
   channels: readonly string[],
+  others: readonly string[],
 ): Candidate[] {
   const touched = new Set(
     verdicts.flatMap((v) => (v.type === 'job' && v.job.action !== 'remove' ? [v.job.identity] : [])),
   );
-  const waiting = madeOf(touched, publications, kinds);
+  const waiting = new Set([...madeOf(touched, publications, kinds), ...others]);
   return entries.flatMap((entry) => {
     const location =
       waiting.has(entry.path) && isListened(entry.path, channels) ? locate(entry.path, kinds) : undefined;

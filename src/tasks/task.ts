@@ -31,6 +31,8 @@ export interface TaskDefinition {
   readonly ephemeral?: boolean;
   /** Types of earlier tasks of the same job that have to be done first; all earlier ones unless said otherwise. */
   readonly needs?: readonly string[];
+  /** It follows the earlier tasks it needs on every GeoServer: until then these read what it takes away. */
+  readonly afterEveryServer?: boolean;
   /** It acts on a GeoServer without changing its catalog: tiles and pictures are no part of it. */
   readonly leavesCatalog?: boolean;
   /** It sends a file, together with those of other jobs. */
@@ -47,6 +49,8 @@ export interface TaskDefinition {
   settles?(job: Job): readonly string[];
   /** Tokens that every other job has to settle first, on the same target. */
   waitsFor?(job: Job): readonly string[];
+  /** Tokens that every other job has to settle well first, on the same target. */
+  needsSettled?(job: Job): readonly string[];
   run(job: Job, context: TaskContext): Promise<TaskResult | undefined>;
 }
 
@@ -77,6 +81,8 @@ export interface TaskContext {
   readonly database: Database;
   /** The GeoServer of this task's target. */
   readonly geoserver: GeoServer;
+  /** An earlier run has changed the catalog, and this task's replica may not have read it again. */
+  readonly isStale: boolean;
   /** Outputs of every task that changes the catalog of a GeoServer, of all jobs that share this task. */
   readonly catalogOutputs: () => readonly unknown[];
   readonly http: HttpClient;

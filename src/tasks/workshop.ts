@@ -12,6 +12,7 @@ import { planSteps, type Plan, type Step } from './plan.js';
 import type { Limits } from './queue.js';
 import { runPlan, type JobOutcome, type StepEvent } from './run.js';
 import type { TaskSettings } from './settings.js';
+import { StaleReplicas } from './stale-replicas.js';
 import type { MadeThings, Standing, Target, TaskContext, TaskDefinition, TaskResult } from './task.js';
 
 export interface WorkshopDependencies {
@@ -43,10 +44,15 @@ export class TaskWorkshop {
   #mayBeElsewhere: (identity: string, kind: string) => Promise<boolean> = () => Promise.resolve(false);
   #publications: readonly PublicationRecord[] | undefined;
   readonly #doneNow = new Set<string>();
+  readonly #staleReplicas: StaleReplicas;
 
   constructor(deps: WorkshopDependencies) {
     this.#deps = deps;
     this.#recorded = deps.store.tasks();
+    this.#staleReplicas = new StaleReplicas(
+      deps.store,
+      deps.replicas.map((server) => server.url),
+    );
     this.#targets = [
       { kind: 'local', id: 'local' },
       { kind: 'database', id: deps.database.id },
@@ -116,6 +122,7 @@ export class TaskWorkshop {
         if (geoserver === undefined) throw new Error(`${step.definition.type} has no GeoServer`);
         return geoserver;
       },
+      isStale: this.#staleReplicas.isStale(step.target.id),
       catalogOutputs: () => step.jobs.flatMap((of) => this.#catalogOutputs(of)),
       http: this.#deps.http,
       made: this.#madeOn(step.target.id),
@@ -126,7 +133,10 @@ export class TaskWorkshop {
       output: (type) => this.#outputOf(type, job, step.target),
       isDoneNow: (type) => this.#doneNow.has(nowKey(job, type, step.target)),
     };
+    if (step.target.kind === 'geoserver' && step.definition.leavesCatalog !== true)
+      await this.#staleReplicas.note();
     const result = await step.definition.run(job, context);
+    if (step.target.kind === 'replica') this.#staleReplicas.refreshed(step.target.id);
     for (const of of step.jobs) this.#doneNow.add(nowKey(of, step.definition.type, step.target));
     return result;
   }

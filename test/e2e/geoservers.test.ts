@@ -104,5 +104,16 @@ describe('several GeoServers', function () {
     expect(writes(first)).to.deep.equal([]);
     expect(writes(second)).to.deep.equal(['POST /rest/reload']);
     expect(second.catalog.layer('ws1:trees')).to.equal(undefined);
+
+    // Published again before it is back: nothing is left to change on the first.
+    await second.down();
+    await rig.commit(await feature('parks', points(4)));
+    succeeds(await rig.pull());
+    await second.up();
+    clear();
+    await rig.commit(await feature('parks', points(4)));
+    succeeds(await rig.pull());
+    expect(writes(second)).to.deep.equal(['POST /rest/reload']);
+    expect(second.catalog.layer('ws1:parks')).to.not.equal(undefined);
   });
 });

@@ -34,6 +34,8 @@ class World {
   readonly things = new Set<string>();
   readonly acted: string[] = [];
   fails: (type: string, object: string) => boolean = () => false;
+  /** Of the waits before something is tried again. */
+  random: () => number = () => 0.5;
   /** Minutes since the beginning. */
   minutes = 0;
   readonly clock = { ...systemClock, now: () => new Date(Date.UTC(2026, 0, 1) + this.minutes * 60_000) };
@@ -80,7 +82,7 @@ class World {
       maxRemovals: options.maxRemovals ?? 1_000,
       run: 1,
       clock: this.clock,
-      random: () => 0.5,
+      random: () => this.random(),
       redact: (text) => text,
       log: silentLogger,
       signal: abort.signal,
@@ -99,8 +101,8 @@ class World {
             new AgentError('conflict', `${type} ${step.object} cannot be done`, { retry: 'remote' }),
           );
         this.acted.push(`${type} ${step.object}`);
-        if (/^update_(live_store|wms_layer)$/.test(type)) this.things.add(step.object);
-        if (/^remove_(live_store|wms_layer)$/.test(type)) this.things.delete(step.object);
+        if (/^update_(live_store|wms_layer|live_feature_type)$/.test(type)) this.things.add(step.object);
+        if (/^remove_(live_store|wms_layer|live_feature_type)$/.test(type)) this.things.delete(step.object);
         return Promise.resolve(undefined);
       },
       record: {
@@ -151,6 +153,12 @@ const STORE = 'dpaw/live_stores/ws1.livedb.json';
 const store = (name = 'livedb', workspace = 'ws1') => ({ workspace, name, host: 'h', database: 'd' });
 const LAYER = 'dpaw/wms_layers/wstore.a.json';
 const layer = (workspace: string, name = 'a') => ({ workspace, name, store: 'wstore' });
+
+const LIVE = 'dpaw/live_layers/ws1.a.json';
+const alternating = (...values: readonly number[]): (() => number) => {
+  let calls = 0;
+  return () => values[calls++ % values.length] ?? 0;
+};
 
 describe('the life of a task file, over many runs', () => {
   let world: World;
@@ -232,6 +240,39 @@ describe('the life of a task file, over many runs', () => {
     await world.run({ README: 1 }, daemon);
     expect([[...world.things], world.states()]).to.deep.equal([[], {}]);
   });
+
+  it('withdrawn together with a change of the settings, a removal that fails waits as well', async () => {
+    let tried = 0;
+    await world.run({ README: 1, [STORE]: store() }, { digest: 'one' });
+    world.fails = () => {
+      tried += 1;
+      return true;
+    };
+    for (let run = 0; run < 3; run++) await world.run({ README: 1 }, { digest: 'two', onlyDue: true });
+    expect(tried).to.equal(1);
+  });
+
+  for (const first of ['the removal', 'the publication'])
+    it(`changed into another kind, it is never only removed: ${first} is due first`, async () => {
+      const live = { [LIVE]: { workspace: 'ws1', name: 'a', datastore: 'livedb', table: 't' } };
+      const daemon: RunSettings = { onlyDue: true };
+      await world.run({ [STORE]: store(), [LAYER]: layer('ws1') });
+      world.fails = (type) => type === 'remove_wms_layer';
+      world.random = first === 'the removal' ? alternating(0, 1) : alternating(1, 0);
+      await world.run({ [STORE]: store(), ...live }, daemon);
+      expect([world.things.has('ws1:a'), world.states()]).to.deep.equal([
+        true,
+        { [STORE]: 'done', [LAYER]: 'failed', [LIVE]: 'failed' },
+      ]);
+      world.fails = () => false;
+      world.minutes = 0.5;
+      const { results } = await world.run({ [STORE]: store(), ...live }, daemon);
+      expect(results.map(({ state }) => state)).to.deep.equal(['done', 'done']);
+      expect([world.things.has('ws1:a'), world.states()]).to.deep.equal([
+        true,
+        { [STORE]: 'done', [LIVE]: 'done' },
+      ]);
+    });
 
   it('withdrawn with what it published before, one of whose removals fails, it has failed until both are gone', async () => {
     await world.run({ [STORE]: store(), [LAYER]: layer('ws1') });

@@ -1,7 +1,7 @@
 import type { Job } from '../../jobs/job.js';
 import { AgentError } from '../../lib/errors.js';
 import { Secret } from '../../lib/secret.js';
-import { storeToken, storeUserToken, hasGeoServerPart } from '../layer.js';
+import { beforeRemovingStore, goneStoreToken, hasGeoServerPart, storeToken } from '../layer.js';
 import type { TaskSettings } from '../settings.js';
 import { connectionParameters, overridesIn } from '../store-parameters.js';
 import type { TaskDefinition } from '../task.js';
@@ -40,6 +40,7 @@ const updateLiveStore: TaskDefinition = {
   // What the job does not say itself comes from the settings.
   inputs: (job, settings) => [liveParameters(job, settings).parameters, settings.store.digest],
   settles: (job) => [storeToken(workspaceOf(job), nameOf(job))],
+  needsSettled: (job) => [goneStoreToken(workspaceOf(job), nameOf(job))],
   async run(job, { geoserver, settings, signal }) {
     refuseOwnStore(job, settings);
     const { password, parameters } = liveParameters(job, settings);
@@ -57,7 +58,8 @@ const removeLiveStore: TaskDefinition = {
   target: 'geoserver',
   applies: hasGeoServerPart,
   object: (job) => `${workspaceOf(job)}:${nameOf(job)}`,
-  waitsFor: (job) => [storeUserToken(workspaceOf(job))],
+  settles: (job) => [goneStoreToken(workspaceOf(job), nameOf(job))],
+  waitsFor: (job) => beforeRemovingStore(job, workspaceOf(job), nameOf(job)),
   async run(job, { geoserver, settings, signal }) {
     if (isOwnStore(job, settings)) return undefined;
     return {

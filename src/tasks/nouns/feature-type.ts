@@ -14,6 +14,7 @@ import {
   layerName,
   layerOf,
   layerToken,
+  releaseReplaced,
 } from '../layer.js';
 import type { TaskSettings } from '../settings.js';
 import type { TaskContext, TaskDefinition, TaskResult } from '../task.js';
@@ -27,7 +28,7 @@ const updateFeatureType: TaskDefinition = {
   object: layerName,
   inputs: (job, settings) => [storeName(job, settings), settings.defaultCrs],
   settles: (job) => [layerToken(layerOf(job).workspace, layerOf(job).name)],
-  waitsFor: beforePublishing,
+  needsSettled: beforePublishing,
   async run(job, context) {
     const { featureType, table, hasGeometry, warnings } = await describe(job, context);
     const before = context.previous as { table?: string } | undefined;
@@ -61,12 +62,10 @@ const removeFeatureType: TaskDefinition = {
 };
 
 /** Removes the layer from wherever it is: the task file may name another store than it came to. */
-export async function removeFeature(
-  job: Job,
-  store: string,
-  { geoserver, made, signal }: TaskContext,
-): Promise<TaskResult> {
+export async function removeFeature(job: Job, store: string, context: TaskContext): Promise<TaskResult> {
+  const { geoserver, made, signal } = context;
   const { workspace, name } = layerOf(job);
+  await releaseReplaced(job, context);
   const changes: Change[] = [];
   for (const place of new Set([store, ...storesOf(job, made)]))
     changes.push(await geoserver.removeFeatureType({ workspace, store: place, name }, signal));

@@ -11,6 +11,7 @@ import {
   layerOf,
   layerToken,
   releasedToken,
+  releaseReplaced,
   type LayerSpec,
 } from '../layer.js';
 import type { TaskContext, TaskDefinition } from '../task.js';
@@ -37,10 +38,8 @@ const updateLayerGroup: TaskDefinition = {
     layerToken(groupOf(job).workspace, groupOf(job).name),
     groupsToken(groupOf(job).workspace),
   ],
-  waitsFor: (job) => [
-    ...groupOf(job).layers.map((member) => layerToken(member.workspace, member.name)),
-    ...beforePublishing(job),
-  ],
+  waitsFor: (job) => groupOf(job).layers.map((member) => layerToken(member.workspace, member.name)),
+  needsSettled: beforePublishing,
   async run(job, context) {
     const { workspace, name, title, abstract } = groupOf(job);
     const { members, warnings } = await membersHere(job, context);
@@ -76,8 +75,10 @@ const removeLayerGroup: TaskDefinition = {
     ...groupOf(job).layers.map((member) => releasedToken(member.workspace, member.name)),
   ],
   waitsFor: beforeRemoving,
-  async run(job, { geoserver, signal }) {
+  async run(job, context) {
+    const { geoserver, signal } = context;
     const { workspace, name } = layerOf(job);
+    await releaseReplaced(job, context);
     return { output: await geoserver.removeLayerGroup({ workspace, name }, signal) };
   },
 };

@@ -9,6 +9,7 @@ import {
   keywordsOf,
   layerName,
   layerToken,
+  leftStoreToken,
   storeToken,
   storeUserToken,
   type LayerSpec,
@@ -38,7 +39,8 @@ const updateLiveFeatureType: TaskDefinition = {
     layerToken(liveOf(job).workspace, liveOf(job).name),
     storeUserToken(liveOf(job).workspace),
   ],
-  waitsFor: (job) => [storeToken(liveOf(job).workspace, liveOf(job).datastore), ...beforePublishing(job)],
+  waitsFor: (job) => [storeToken(liveOf(job).workspace, liveOf(job).datastore)],
+  needsSettled: beforePublishing,
   async run(job, { geoserver, settings, signal, isNew, made }) {
     const { workspace, name, datastore, table, viewsql, title, abstract, crs } = liveOf(job);
     const box = latLonBoxOf(job);
@@ -73,6 +75,7 @@ const removeLiveFeatureType: TaskDefinition = {
   settles: (job) => [
     goneLayerToken(liveOf(job).workspace, liveOf(job).name),
     storeUserToken(liveOf(job).workspace),
+    leftStoreToken(liveOf(job).workspace, liveOf(job).datastore),
   ],
   waitsFor: beforeRemoving,
   run: (job, context) => removeFeature(job, liveOf(job).datastore, context),

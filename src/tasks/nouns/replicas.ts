@@ -11,8 +11,8 @@ const refreshReplicas: TaskDefinition = {
   barrier: true,
   applies: (job, settings) => partsOf(job, settings).layers,
   object: () => 'catalog',
-  async run(_job, { geoserver, catalogOutputs, signal }) {
-    if (!catalogOutputs().some(isChange)) return { output: 'unchanged' };
+  async run(_job, { geoserver, isStale, catalogOutputs, signal }) {
+    if (!isStale && !catalogOutputs().some(isChange)) return { output: 'unchanged' };
     await geoserver.reload(signal);
     return { output: 'updated' };
   },

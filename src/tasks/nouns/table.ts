@@ -52,6 +52,8 @@ const dropTable: TaskDefinition = {
   type: 'drop_table',
   target: 'database',
   resource: 'restore',
+  needs: ['remove_feature_type', 'find_dependents'],
+  afterEveryServer: true,
   applies: hasRecordedTable,
   object: tableName,
   settles: (job) => [goneTableToken(featureOf(job).data_schema ?? '', featureOf(job).name)],

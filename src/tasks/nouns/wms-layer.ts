@@ -10,6 +10,8 @@ import {
   layerName,
   layerOf,
   layerToken,
+  leftStoreToken,
+  releaseReplaced,
   storeToken,
   storeUserToken,
   type LayerSpec,
@@ -29,7 +31,8 @@ const updateWmsLayer: TaskDefinition = {
   applies: hasGeoServerPart,
   object: layerName,
   settles: (job) => [layerToken(wmsOf(job).workspace, wmsOf(job).name), storeUserToken(wmsOf(job).workspace)],
-  waitsFor: (job) => [storeToken(wmsOf(job).workspace, wmsOf(job).store), ...beforePublishing(job)],
+  waitsFor: (job) => [storeToken(wmsOf(job).workspace, wmsOf(job).store)],
+  needsSettled: beforePublishing,
   async run(job, { geoserver, made, signal, isNew }) {
     const { workspace, name, store, native_name, title, abstract, override_bbox } = wmsOf(job);
     const box = override_bbox ? latLonBoxOf(job) : undefined;
@@ -61,10 +64,13 @@ const removeWmsLayer: TaskDefinition = {
   settles: (job) => [
     goneLayerToken(layerOf(job).workspace, layerOf(job).name),
     storeUserToken(layerOf(job).workspace),
+    leftStoreToken(wmsOf(job).workspace, wmsOf(job).store),
   ],
   waitsFor: beforeRemoving,
-  async run(job, { geoserver, made, signal }) {
+  async run(job, context) {
+    const { geoserver, made, signal } = context;
     const { workspace, name } = wmsOf(job);
+    await releaseReplaced(job, context);
     const change = await geoserver.removeWmsLayer({ workspace, name }, signal);
     forgetStores(job, made);
     return { output: change };

@@ -2,7 +2,7 @@ import { isOwnMachine } from '../../jobs/addresses.js';
 import type { Job } from '../../jobs/job.js';
 import { AgentError } from '../../lib/errors.js';
 import { Secret } from '../../lib/secret.js';
-import { hasGeoServerPart, storeToken, storeUserToken } from '../layer.js';
+import { beforeRemovingStore, goneStoreToken, hasGeoServerPart, storeToken } from '../layer.js';
 import type { TaskSettings } from '../settings.js';
 import type { TaskDefinition } from '../task.js';
 import { refuseOwnStore } from './data-store.js';
@@ -27,6 +27,7 @@ const updateWmsStore: TaskDefinition = {
   inputs: (_job, settings) => settings.allowLoopbackWms,
   object: storeNameOf,
   settles: (job) => [storeToken(storeOf(job).workspace, storeOf(job).name)],
+  needsSettled: (job) => [goneStoreToken(storeOf(job).workspace, storeOf(job).name)],
   async run(job, { geoserver, settings, signal }) {
     refuseOwnStore(job, settings);
     refuseOwnMachine(job, settings);
@@ -67,7 +68,8 @@ const removeWmsStore: TaskDefinition = {
   target: 'geoserver',
   applies: hasGeoServerPart,
   object: storeNameOf,
-  waitsFor: (job) => [storeUserToken(storeOf(job).workspace)],
+  settles: (job) => [goneStoreToken(storeOf(job).workspace, storeOf(job).name)],
+  waitsFor: (job) => beforeRemovingStore(job, storeOf(job).workspace, storeOf(job).name),
   async run(job, { geoserver, signal }) {
     const { workspace, name } = storeOf(job);
     return { output: await geoserver.removeWmsStore({ workspace, name }, signal) };

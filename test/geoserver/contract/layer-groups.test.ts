@@ -66,6 +66,26 @@ describe('contract: layer groups', () => {
     expect((await ensure('g', [member('a')], { recomputeBounds: true })).result).to.equal('unchanged');
   });
 
+  it('releases a member from all groups that hold it; a group of it alone goes', async () => {
+    const { client, workspace, signal } = contract;
+    await ensure('inner', [member('a')]);
+    await ensure('both', [member('a'), member('b.1'), member('inner', 'layerGroup')], { abstract: 'x' });
+    await ensure('other', [member('c')]);
+    await client.releaseFromGroups({ workspace, name: 'inner' }, signal);
+    expect(await membersOf('both')).to.deep.equal(['a', 'b.1']);
+    await client.releaseFromGroups({ workspace, name: 'a' }, signal);
+    expect(await Promise.all(['inner', 'both', 'other'].map(membersOf))).to.deep.equal([
+      undefined,
+      ['b.1'],
+      ['c'],
+    ]);
+    // What it says of itself stays, and it can be removed now.
+    expect((await ensure('both', [member('b.1')], { abstract: 'x' })).result).to.equal('unchanged');
+    const store = { workspace, store: contract.store, name: 'a' };
+    expect(await client.removeFeatureType(store, signal)).to.equal('removed');
+    await client.releaseFromGroups({ workspace: `${workspace}_none`, name: 'a' }, signal);
+  });
+
   it('nests groups, and refuses a circle', async () => {
     await ensure('inner', [member('b.1')]);
     expect((await ensure('outer', [member('a'), member('inner', 'layerGroup')])).result).to.equal('created');
