@@ -7,6 +7,7 @@ import { AgentError } from '../lib/errors.js';
 import { Alarm, countFailures, poll, pollOnce, type Tick, type TickWork } from '../poll.js';
 import { acquireLock } from '../state/lock.js';
 import { StateStore } from '../state/store.js';
+import { checkCredentials } from './credentials.js';
 import { EXIT } from './exit-codes.js';
 import { readHeartbeat, saveHeartbeat } from './heartbeat.js';
 import { OpenedRepository } from './opened-repository.js';
@@ -20,7 +21,8 @@ const COMMAND = 'poll';
 /**
  * The daemon; with `once` a single tick. Answers the exit code: of the daemon 0, since being asked to stop is the only
  * way it ends (143 when it had to be cut off, see signals.ts); of a single tick as `sync` does, and 75 when somebody else
- * pulls or runs. Throws what makes a start useless: a record that cannot be opened, and the error of a single tick.
+ * pulls or runs. Throws what makes a start useless: a record that cannot be opened, passwords that are missing, and the
+ * error of a single tick.
  */
 export async function pollCommand(session: Session, { once }: { once: boolean }): Promise<number> {
   const { config, log, clock, redactor, stop, location } = session;
@@ -32,6 +34,8 @@ export async function pollCommand(session: Session, { once }: { once: boolean })
       store.close();
     }
   };
+  // Each run looks again; here before anything is pulled, and before a daemon without its passwords goes on and on.
+  withStore((store) => checkCredentials(config, store));
   const failuresBefore = withStore((store) => readHeartbeat(store)?.failures ?? 0);
   const noteTick = (tick: Tick, failures: number): void => {
     const message = tick.error === undefined ? undefined : redactor.redact(tick.error.message);

@@ -12,6 +12,7 @@ import { preview, reconcile, type Reconciled, type ReconcileInput, type Workshop
 import { acquireLock, type RunLock } from '../state/lock.js';
 import { StateStore } from '../state/store.js';
 import type { Transfer } from '../transfer/transfer.js';
+import { checkCredentials } from './credentials.js';
 import { openTransfer } from './open-transfer.js';
 import { filtersOf, settingsDigest, taskSettings } from './run-settings.js';
 import { showProgress, type Progress } from './progress.js';
@@ -98,8 +99,10 @@ async function runUnderLock(options: RunOptions, lock: RunLock): Promise<Reconci
   }
 }
 
+/** A run without its passwords is refused before that: it is no news for the master, and leaves no trace in the record. */
 function openReports(options: RunOptions, store: StateStore): RunReports {
   try {
+    checkCredentials(options.config, store);
     return new RunReports(options, store);
   } catch (error) {
     store.close();
@@ -128,6 +131,7 @@ export async function previewRun(options: RunOptions) {
   const store = new StateStore(options.config.statePath, 'rehearse');
   const resources = new Resources(options, store, options.signal);
   try {
+    checkCredentials(options.config, store);
     const repository = await options.openRepository(options.signal);
     resources.closing(() => repository.close());
     return await preview(resources.input(repository, 0));

@@ -6,6 +6,7 @@ const HEADER = `# Settings of slave-sync. Copy this file to code/.env in the sta
 # Values with spaces or a # need quotes. Between double quotes \\" is a quote and \\\\ a backslash; \\n and \\t are line end and tab.
 # An empty value counts as not set. true, yes and on (in any case) switch on, everything else switches off.
 # Each password can also be read from a file named by <VARIABLE>_FILE, or from a systemd credential named like the variable.
+# Neither may be empty. Where a run by hand lacks one that the runs before had, it is refused before it does anything.
 `;
 
 /** The text of `.env.example`: every variable with its meaning and its default. */

@@ -13,7 +13,8 @@ export interface SecretFiles {
 /**
  * Secrets that lie in files of their own: `NAME_FILE` names the file; systemd puts one per credential, named like the
  * variable, into the folder CREDENTIALS_DIRECTORY. A variable of the process wins over a credential, and a credential
- * over the environment file; both NAME and NAME_FILE is an error. One line end at the end of a file is not part of the secret.
+ * over the environment file; both NAME and NAME_FILE is an error, as is a file without a secret, which would silently mean the
+ * default. One line end at the end of a file is not part of the secret.
  */
 export async function readSecretFiles(
   env: Readonly<Record<string, string | undefined>>,
@@ -29,13 +30,17 @@ export async function readSecretFiles(
       if ((env[name] ?? '') !== '') problems.push({ variable: name, reason: `${name}_FILE is set as well` });
       else
         try {
-          values[name] = await readSecret(resolve(cwd, path));
+          const secret = await readSecret(resolve(cwd, path));
+          if (secret === undefined) problems.push({ variable: `${name}_FILE`, reason: 'is empty' });
+          else values[name] = secret;
         } catch (error) {
           problems.push({ variable: `${name}_FILE`, reason: `cannot be read: ${messageOf(error)}` });
         }
     } else if (credentials !== undefined && credentials !== '' && sources[name] !== 'environment')
       try {
-        values[name] = await readSecret(join(credentials, name));
+        const secret = await readSecret(join(credentials, name));
+        if (secret === undefined) problems.push({ variable: name, reason: 'its credential is empty' });
+        else values[name] = secret;
       } catch (error) {
         if (!isErrno(error, 'ENOENT'))
           problems.push({ variable: name, reason: `its credential cannot be read: ${messageOf(error)}` });
@@ -45,6 +50,8 @@ export async function readSecretFiles(
   return { values, sources: Object.fromEntries(credentialSources), problems };
 }
 
-async function readSecret(path: string): Promise<string> {
-  return (await readFile(path, 'utf8')).replace(/\r?\n$/, '');
+/** Undefined for a file of nothing but spaces, which as the value of a variable counts as not set. */
+async function readSecret(path: string): Promise<string | undefined> {
+  const secret = (await readFile(path, 'utf8')).replace(/\r?\n$/, '');
+  return secret.trim() === '' ? undefined : secret;
 }

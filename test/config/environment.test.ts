@@ -161,4 +161,16 @@ describe('config: secrets in files', () => {
     const [missing] = (await read(here, { env: { AUTH_PGSQL_PASSWORD_FILE: 'missing' } })).problems;
     expect(missing?.variable).to.equal('AUTH_PGSQL_PASSWORD_FILE');
   });
+
+  it('refuses a file and a credential with nothing in them: they would mean the default', async () => {
+    const here = await place();
+    const folder = await tempDir('credentials');
+    await write(join(folder, 'GEOSERVER_PASSWORD'), '');
+    await write(join(here.cwd, 'password'), ' \n');
+    const env = { CREDENTIALS_DIRECTORY: folder, GEOSERVER_PGSQL_PASSWORD_FILE: 'password' };
+    expect((await read(here, { env })).problems).to.deep.equal([
+      { variable: 'GEOSERVER_PASSWORD', reason: 'its credential is empty' },
+      { variable: 'GEOSERVER_PGSQL_PASSWORD_FILE', reason: 'is empty' },
+    ]);
+  });
 });
