@@ -10,6 +10,7 @@ import { readPublished } from './published.js';
 import { schemasOf } from './task-files.js';
 import { client } from './checks/client.js';
 import { clocks } from './checks/clocks.js';
+import { clone } from './checks/clone.js';
 import { database } from './checks/database.js';
 import { filters } from './checks/filters.js';
 import { folders } from './checks/folders.js';
@@ -25,7 +26,7 @@ import { upstream } from './checks/upstream.js';
 
 /** In the order in which they are shown. */
 const CHECKS: readonly Check[] = [
-  ...[settings, programs, upstream, hook, folders, hosts],
+  ...[settings, programs, upstream, clone, hook, folders, hosts],
   ...[database, postgis, client, geoservers, master, clocks, filters],
 ];
 

@@ -96,7 +96,19 @@ describe('slave-sync doctor', function () {
     expect(code).to.equal(0);
     const names = findings.map(({ name }) => name.replace(/^(key|host|geoserver) .*/, '$1'));
     expect(names).to.deep.equal([
-      ...['repository', 'settings', 'node', 'hg', 'rsync', 'ssh', 'upstream', 'hook', 'state', 'cache'],
+      ...[
+        'repository',
+        'settings',
+        'node',
+        'hg',
+        'rsync',
+        'ssh',
+        'upstream',
+        'clone',
+        'hook',
+        'state',
+        'cache',
+      ],
       ...['key', 'host', 'database', 'postgis', 'pg_restore', 'geoserver', 'master', 'clock'],
       ...['FEATURE_FILTER', 'WMS_FILTER', 'LAYERGROUP_FILTER'],
     ]);

@@ -3,6 +3,7 @@ import { access, stat, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { isErrno, messageOf } from '../../lib/errors.js';
 import type { Check, Finding } from '../check.js';
+import { ownedByAnother } from '../owner.js';
 
 const WARN_BYTES = 2 ** 30;
 const FAIL_BYTES = 100 * 2 ** 20;
@@ -76,13 +77,8 @@ async function firstRefused(paths: readonly string[], stats: Stats): Promise<str
 
 function owned(name: string, { path, stats }: Existing, wanted: string): Finding | undefined {
   if (path !== wanted) return undefined;
-  if (process.getuid?.() === 0 && stats.uid !== 0)
-    return {
-      name,
-      state: 'warning',
-      message: `${path} belongs to user ${stats.uid}, and this runs as root: what root makes there, that user cannot write`,
-      hint: 'Run slave-sync as that user, always.',
-    };
+  const warning = ownedByAnother(name, path, stats);
+  if (warning !== undefined) return warning;
   const open = stats.mode & (name === 'state' ? 0o077 : 0o002);
   if (open === 0) return undefined;
   return {
