@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { GeoServer } from '../geoserver/client.js';
 import { AgentError } from '../lib/errors.js';
 import { timeLimit } from '../lib/time-limit.js';
@@ -86,6 +87,8 @@ function surroundingsOf(
 ): Surroundings {
   const { config, clock, log } = input;
   const signal = timeLimit(input.signal, LIMIT_MS);
+  // Every check and every request listens to it: many at once are no leak.
+  setMaxListeners(0, signal);
   const published = once(() => readPublished(config.statePath));
   const request = {
     schemas: ['borg_slave', ...schemasOf(desired)],

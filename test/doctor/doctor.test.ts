@@ -115,9 +115,11 @@ describe('slave-sync doctor', function () {
   });
 
   it('says it in lines for people, too', async () => {
-    const { code, stdout } = await rig.cli('doctor');
+    const { code, stdout, stderr } = await rig.cli('doctor');
     expect(code).to.equal(0);
     expect(stdout).to.match(/^ok {7}postgis: 3\./m);
+    // Node's own warnings are none of a person's business.
+    expect(stderr).not.to.include('MaxListeners');
   });
 
   it('changes nothing: no file, no table, no object, no known host', async () => {
