@@ -64,7 +64,7 @@ describe('pgdump/dependants', () => {
 
   it('a materialized view on the access view keeps its indexes, its rows are those of the new table', async () => {
     await slave(`CREATE MATERIALIZED VIEW mine.m_{t} AS SELECT id, name FROM s.{t};
-      CREATE UNIQUE INDEX ON mine.m_{t} (id); GRANT SELECT ON mine.m_{t} TO ann`);
+      CREATE UNIQUE INDEX ON mine.m_{t} (id); GRANT SELECT ON mine.m_{t} TO ann; COMMENT ON INDEX mine.m_{t}_id_idx IS 'mine'`);
     await addRow();
     await rig.publish(t);
     // Not touched while the columns are the same: when it is refreshed is its owner's business.
@@ -74,6 +74,7 @@ describe('pgdump/dependants', () => {
     expect(await slave('SELECT * FROM mine.m_{t}')).to.have.length(6);
     await slave('REFRESH MATERIALIZED VIEW CONCURRENTLY mine.m_{t}');
     expect(await value(`SELECT has_table_privilege('ann', 'mine.m_{t}', 'SELECT')`)).to.equal(true);
+    expect(await value(`SELECT obj_description('mine.m_{t}_id_idx'::regclass)`)).to.equal('mine');
   });
 
   it('a view on the table itself is pointed to the new one and stays the same view', async () => {
@@ -129,6 +130,33 @@ describe('pgdump/dependants', () => {
         .and.contain('my_rule');
       await (how === 'same' ? addRow() : changeColumns());
       expect(await rig.publish(t)).to.include({ change: how === 'same' ? 'replaced' : 'recreated' });
+      expect(await described()).to.deep.equal(before);
+    });
+
+  for (const [whose, view] of [
+    ['the access view', 's.{t}'],
+    ["another's view on it", 'mine.v_{t}'],
+  ] as const)
+    it(`comments on triggers and rules of ${whose} survive changed columns`, async () => {
+      await slave(`CREATE VIEW mine.v_{t} AS SELECT id, name FROM s.{t};
+        CREATE TRIGGER "my trigger" INSTEAD OF INSERT ON ${view} FOR EACH ROW EXECUTE FUNCTION mine.f();
+        CREATE RULE "My rule" AS ON DELETE TO ${view} DO INSTEAD NOTHING;
+        COMMENT ON TRIGGER "my trigger" ON ${view} IS 'the editor''s';
+        COMMENT ON RULE "My rule" ON ${view} IS 'no deletion'; COMMENT ON RULE "_RETURN" ON ${view} IS 'the query'`);
+      const described = () =>
+        slave(`SELECT tgname AS name, obj_description(oid, 'pg_trigger') AS comment FROM pg_trigger WHERE tgrelid = '${view}'::regclass
+               UNION ALL SELECT rulename, obj_description(oid, 'pg_rewrite') FROM pg_rewrite WHERE ev_class = '${view}'::regclass
+               ORDER BY 1`);
+      const before = await described();
+      expect(before.map((row) => row['comment'])).to.have.members([
+        "the editor's",
+        'no deletion',
+        'the query',
+      ]);
+      const made = await oid(view.replace('{t}', t));
+      await changeColumns();
+      await rig.publish(t);
+      expect(await oid(view.replace('{t}', t))).not.to.equal(made);
       expect(await described()).to.deep.equal(before);
     });
 

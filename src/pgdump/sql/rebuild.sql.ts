@@ -49,8 +49,9 @@ BEGIN
   END LOOP;
 END $$;
 
--- The statements that make a view or materialized view: itself with its options, owner, grants, comments, column
--- defaults, indexes, triggers and rules. With "new_query", the view gets that query, and what is said about columns is
+-- The statements that make a view or materialized view: itself with its options, owner, grants, column defaults,
+-- indexes, triggers and rules, and the comments on all of these. Triggers and rules of views can't be disabled, so there
+-- is no such state to keep. With "new_query", the view gets that query, and what is said about columns is
 -- limited to "columns".
 CREATE FUNCTION borg_slave.rebuild_sql(relation oid, new_query text DEFAULT NULL, columns text[] DEFAULT NULL)
 RETURNS text[]
@@ -90,7 +91,15 @@ BEGIN
                FROM pg_attrdef e JOIN pg_attribute a ON a.attrelid = e.adrelid AND a.attnum = e.adnum
               WHERE e.adrelid = relation AND (columns IS NULL OR a.attname = ANY (columns)))
     || ARRAY(SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE tgrelid = relation AND NOT tgisinternal)
-    || ARRAY(SELECT pg_get_ruledef(oid) FROM pg_rewrite WHERE ev_class = relation AND rulename <> '_RETURN');
+    || ARRAY(SELECT pg_get_ruledef(oid) FROM pg_rewrite WHERE ev_class = relation AND rulename <> '_RETURN')
+    || ARRAY(SELECT format('COMMENT ON TRIGGER %I ON %s IS %L', tgname, target, d)
+               FROM pg_trigger, obj_description(oid, 'pg_trigger') d
+              WHERE tgrelid = relation AND NOT tgisinternal AND d IS NOT NULL)
+    || ARRAY(SELECT format('COMMENT ON RULE %I ON %s IS %L', rulename, target, d)
+               FROM pg_rewrite, obj_description(oid, 'pg_rewrite') d WHERE ev_class = relation AND d IS NOT NULL)
+    || ARRAY(SELECT format('COMMENT ON INDEX %s IS %L', borg_slave.qualified_name(indexrelid), d)
+               FROM pg_index, obj_description(indexrelid, 'pg_class') d
+              WHERE indrelid = relation AND d IS NOT NULL);
   RETURN statements;
 END $$;
 
