@@ -47,6 +47,7 @@ interface Standing {
   readonly size: string | null;
   readonly left_out: string[];
   readonly is_awaited: boolean;
+  readonly kept: string[];
 }
 
 interface Publication {
@@ -106,7 +107,7 @@ async function isEqual(publication: Publication, standing: Standing, info: DumpI
 
 async function unchanged(publication: Publication, standing: Standing): Promise<PublishedTable> {
   const { context, session, request } = publication;
-  const warnings = standing.left_out.map(leftOut);
+  const warnings = [...standing.left_out.map(leftOut), ...standing.kept];
   if (standing.is_awaited) warnings.push(...(await addAwaitedForeignKeys(context, session, request)));
   return { change: 'unchanged', columnsChanged: false, rebuiltViews: 0, warnings };
 }
@@ -229,6 +230,7 @@ async function swap(
     readonly columns_changed: boolean;
     readonly rebuilt: number;
     readonly is_awaited: boolean;
+    readonly kept: readonly string[];
   }
   progress(publication, 'table is exchanged');
   const swapped = await withLockRetries(session, lockOptions(publication), async (lockMs) => {
@@ -240,6 +242,7 @@ async function swap(
       { timeoutMs: context.restoreTimeoutMs, doing: `Exchanging ${request.table}` },
     );
   });
+  for (const warning of swapped.kept) said.add(warning);
   progress(publication, 'table is published');
   if (swapped.is_awaited)
     for (const warning of await addAwaitedForeignKeys(context, session, request)) said.add(warning);

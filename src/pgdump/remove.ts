@@ -5,8 +5,9 @@ import { useInstalled } from './sql/install.js';
 import { withTableLock } from './table-lock.js';
 
 /**
- * Removes access view and table in one transaction. A view of that name that does not read the table is left alone,
- * and so is everything in a reserved schema. Throws a remote AgentError 'conflict' that names what others built on it; then everything stays.
+ * Removes the access view, former ones of other schemas, and the table in one transaction. A view of that name that does not
+ * read the table is left alone, and so is everything in a reserved schema. Throws a remote AgentError 'conflict' that names
+ * what others built on it; then everything stays.
  */
 export async function removeTable(
   context: DatabaseContext,

@@ -21,6 +21,10 @@ CREATE TABLE IF NOT EXISTS borg_slave.layer (
   PRIMARY KEY (data_schema, table_name)
 );
 
+-- Where its access view is, and after that where former ones are that others built on; null when a version that did not
+-- note it was the last to publish.
+ALTER TABLE borg_slave.layer ADD COLUMN IF NOT EXISTS view_schemas text[];
+
 -- Foreign keys of the dumps, those included that had to be left out because their target is not on this slave.
 CREATE TABLE IF NOT EXISTS borg_slave.foreign_key (
   data_schema       text,

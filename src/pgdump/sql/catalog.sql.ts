@@ -124,15 +124,19 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 $$;
 
 -- What is published, and whether the catalog is still as it was left: then an equal dump need not be restored.
+-- "kept" are warnings about former access views.
 CREATE FUNCTION borg_slave.standing(schema_name text, data_schema text, outdated_schema text, table_name text)
-RETURNS TABLE (as_recorded boolean, md5 text, content_key text, size bigint, left_out text[], is_awaited boolean)
+RETURNS TABLE (as_recorded boolean, md5 text, content_key text, size bigint, left_out text[], is_awaited boolean, kept text[])
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
   SELECT l.live_oid = borg_slave.relation($2, $4)
            AND borg_slave.relation($3, $4) IS NULL
-           AND borg_slave.reads(borg_slave.relation($1, $4), l.live_oid),
+           AND borg_slave.reads(borg_slave.relation($1, $4), l.live_oid)
+           -- A former view that others built on has the form of the access view, but its successor has to go.
+           AND coalesce(l.view_schemas[1] = $1, true),
          l.live_md5, l.live_key, l.live_size,
          ARRAY(SELECT f.name FROM borg_slave.left_out($2, $4) f),
-         EXISTS (SELECT FROM borg_slave.awaited($2, $4))
+         EXISTS (SELECT FROM borg_slave.awaited($2, $4)),
+         CASE WHEN cardinality(l.view_schemas) > 1 THEN borg_slave.kept_views($1, $2, $4, l.live_oid) ELSE '{}' END
     FROM borg_slave.layer l WHERE l.data_schema = $2 AND l.table_name = $4;
 $$;
 `;

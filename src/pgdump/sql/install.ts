@@ -6,6 +6,7 @@ import { sqlState } from '../errors.js';
 import { BOOKKEEPING } from './bookkeeping.sql.js';
 import { CATALOG } from './catalog.sql.js';
 import { FOREIGN_KEYS } from './foreign-keys.sql.js';
+import { FORMER_VIEWS, NOTE_VIEWS } from './former-views.sql.js';
 import { LOCKS } from './locks.sql.js';
 import { PREPARE } from './prepare.sql.js';
 import { REBUILD } from './rebuild.sql.js';
@@ -13,9 +14,11 @@ import { REMOVE } from './remove.sql.js';
 import { ROLES } from './roles.sql.js';
 import { SWAP } from './swap.sql.js';
 
-const FUNCTIONS = [CATALOG, REBUILD, FOREIGN_KEYS, PREPARE, LOCKS, SWAP, REMOVE, ROLES].join('\n');
+const FUNCTIONS = [FORMER_VIEWS, CATALOG, REBUILD, FOREIGN_KEYS, PREPARE, LOCKS, SWAP, REMOVE, ROLES].join(
+  '\n',
+);
 /** The text itself is the version, so that it can't be forgotten to raise it. */
-const VERSION = `slave-sync ${sha256(BOOKKEEPING + FUNCTIONS).slice(0, 16)}`;
+const VERSION = `slave-sync ${sha256(BOOKKEEPING + FUNCTIONS + NOTE_VIEWS).slice(0, 16)}`;
 
 const DROP_FUNCTIONS = /* sql */ `
 DO $$
@@ -77,7 +80,7 @@ async function install(session: Session): Promise<void> {
     await session.query(`SELECT pg_advisory_xact_lock(hashtextextended('borg install', 0))`);
     if (await installed()) return;
     const doing = 'Installing the schema borg_slave';
-    await session.script(`${BOOKKEEPING}\n${DROP_FUNCTIONS}\n${FUNCTIONS}`, { doing });
+    await session.script(`${BOOKKEEPING}\n${DROP_FUNCTIONS}\n${FUNCTIONS}\n${NOTE_VIEWS}`, { doing });
     await session.query(`COMMENT ON SCHEMA borg_slave IS '${VERSION}'`);
   });
 }

@@ -12,6 +12,7 @@ DECLARE
   warnings  text[] := '{}';
   own_view  boolean;
   table_oid oid;
+  former text;
   k record;
 BEGIN
   PERFORM set_config('lock_timeout', lock_ms || 'ms', true);
@@ -33,6 +34,10 @@ BEGIN
   IF own_view THEN
     EXECUTE format('DROP VIEW %I.%I', $1, $4);
   END IF;
+  FOR former IN SELECT f.schema FROM unnest(ARRAY[set_aside, new_table]) t (oid),
+                       borg_slave.former_views($1, $2, $4, t.oid) f LOOP
+    EXECUTE format('DROP VIEW %I.%I', former, $4);
+  END LOOP;
   FOREACH table_oid IN ARRAY array_remove(ARRAY[set_aside, new_table], NULL) LOOP
     FOR k IN
       SELECT c.conrelid, c.conname FROM pg_constraint c

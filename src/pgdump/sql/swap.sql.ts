@@ -5,16 +5,19 @@ export const SWAP = /* sql */ `
 -- Re-points what reads the old table or the access view. Returns how many views were made anew.
 -- A plain view is re-pointed by CREATE OR REPLACE, which keeps its identity; a materialized view, a view whose column
 -- types change, and whatever reads such a one must be dropped and made anew, in order of depth.
+-- Former access views go, but for those that others built on ("kept" are their schemas): these follow the table's columns.
 CREATE FUNCTION borg_slave.exchange_view(schema_name text, data_schema text, table_name text, old_table oid,
-                                         OUT change text, OUT columns_changed boolean, OUT rebuilt int)
+                                         OUT change text, OUT columns_changed boolean, OUT rebuilt int, OUT kept text[])
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   view_oid   oid := borg_slave.relation($1, $3);
   new_table  oid := borg_slave.relation($2, $3);
   query      text := format('SELECT * FROM %I.%I', $2, $3);
+  columns    text[] := ARRAY(SELECT name::text FROM borg_slave.column_list(new_table));
   keep       boolean := view_oid IS NOT NULL AND borg_slave.replaceable(view_oid, new_table);
   old_schema text := (SELECT relnamespace::regnamespace::text FROM pg_class WHERE oid = old_table);
   detour     text := format('borg_swap_%s', pg_backend_pid());
+  former     oid[];
   direct     oid[];
   anew       oid[];
   parts      jsonb; -- oid of a reader: the statements that make it
@@ -24,6 +27,8 @@ DECLARE
   statement  text;
 BEGIN
   columns_changed := view_oid IS NOT NULL AND NOT (keep AND borg_slave.replaceable(new_table, view_oid));
+  kept := borg_slave.drop_former_views($1, $2, $3, old_table);
+  former := ARRAY(SELECT borg_slave.relation(k, $3) FROM unnest(kept) k);
   direct := ARRAY(SELECT x.reader FROM borg_slave.readers(ARRAY[old_table]) x
                    WHERE borg_slave.reads(x.reader, old_table) AND x.reader IS DISTINCT FROM view_oid);
   anew := ARRAY(SELECT oid FROM pg_class WHERE oid = ANY (direct) AND relkind = 'm');
@@ -40,7 +45,9 @@ BEGIN
     EXECUTE format('ALTER TABLE %s.%I SET SCHEMA %I', old_schema, $3, $2);
   END IF;
   IF direct <> '{}' OR NOT keep THEN
-    SELECT jsonb_object_agg(x.reader, to_jsonb(borg_slave.rebuild_sql(x.reader))) INTO parts
+    SELECT jsonb_object_agg(x.reader, to_jsonb(
+             CASE WHEN x.reader = ANY (former) THEN borg_slave.rebuild_sql(x.reader, query, columns)
+                  ELSE borg_slave.rebuild_sql(x.reader) END)) INTO parts
       FROM borg_slave.readers(array_remove(ARRAY[old_table, view_oid], NULL)) x;
   END IF;
   IF direct <> '{}' THEN
@@ -74,7 +81,7 @@ BEGIN
     EXECUTE format('CREATE VIEW %I.%I AS %s', $1, $3, query);
     change := 'created';
   ELSE
-    own := borg_slave.rebuild_sql(view_oid, query, ARRAY(SELECT name::text FROM borg_slave.column_list(new_table)));
+    own := borg_slave.rebuild_sql(view_oid, query, columns);
     IF keep THEN
       EXECUTE own[1];
       change := 'replaced';
@@ -96,12 +103,14 @@ END $$;
 
 CREATE FUNCTION borg_slave.swap(schema_name text, data_schema text, outdated_schema text, table_name text,
                                 md5 text, content_key text, size bigint, job text, lock_ms int,
-                                OUT change text, OUT columns_changed boolean, OUT rebuilt int, OUT is_awaited boolean)
+                                OUT change text, OUT columns_changed boolean, OUT rebuilt int, OUT is_awaited boolean,
+                                OUT kept text[])
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   view_oid  oid := borg_slave.relation($1, $4);
   new_table oid := borg_slave.relation($2, $4);
   old_table oid := borg_slave.old_table($1, $2, $3, $4);
+  kept_in   text[];
 BEGIN
   PERFORM set_config('lock_timeout', lock_ms || 'ms', true);
   IF NOT EXISTS (SELECT FROM borg_slave.layer l WHERE l.data_schema = $2 AND l.table_name = $4
@@ -118,7 +127,7 @@ BEGIN
     PERFORM borg_slave.move_foreign_keys(old_table, new_table);
     PERFORM borg_slave.copy_grants(old_table, new_table);
   END IF;
-  SELECT x.change, x.columns_changed, x.rebuilt INTO change, columns_changed, rebuilt
+  SELECT x.change, x.columns_changed, x.rebuilt, x.kept INTO change, columns_changed, rebuilt, kept_in
     FROM borg_slave.exchange_view($1, $2, $4, old_table) x;
   IF old_table IS NOT NULL THEN
     DELETE FROM borg_slave.layer l WHERE l.live_oid = old_table AND l.data_schema <> $2;
@@ -126,8 +135,9 @@ BEGIN
   END IF;
   UPDATE borg_slave.layer l
      SET live_oid = new_table, live_md5 = md5, live_key = content_key, live_size = size, live_job = job,
-         live_at = now(), staged_oid = NULL, staged_md5 = NULL
+         live_at = now(), staged_oid = NULL, staged_md5 = NULL, view_schemas = $1 || kept_in
    WHERE l.data_schema = $2 AND l.table_name = $4;
   is_awaited := EXISTS (SELECT FROM borg_slave.awaited($2, $4));
+  kept := borg_slave.kept_views($1, $2, $4, new_table);
 END $$;
 `;
