@@ -93,6 +93,16 @@ describe('pgdump: former access views', () => {
     expect(await places()).to.deep.equal([`d.${t} r`, `s2.${t} v`]);
   });
 
+  it('and their table are where they were when the dump can not be restored', async () => {
+    await rig.master.query(`CREATE TYPE public.mood_${t} AS ENUM ('fine')`);
+    await master('ALTER TABLE d.{t} ADD COLUMN mood public.mood_{t}');
+    // Made with pg_dump itself: dumpTable would refuse.
+    const failure = await failureOf(publishAt(moved, await rig.dump(t, 'tar')));
+    expect(failure).to.include({ reason: 'database', retry: 'remote' });
+    expect(await places()).to.deep.equal([`d.${t} r`, `s.${t} v`]);
+    expect(await slave('SELECT * FROM s.{t}')).to.have.length(5);
+  });
+
   it('stay while others build on them, follow the columns, and go when nobody does any more', async () => {
     await slave('CREATE VIEW mine.v_{t} AS SELECT id FROM s.{t}');
     const file = await rig.dump(t);

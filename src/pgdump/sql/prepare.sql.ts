@@ -130,9 +130,11 @@ CREATE FUNCTION borg_slave.put_back(schema_name text, data_schema text, outdated
                                     lock_ms int) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-  view_oid  oid := borg_slave.relation($1, $4);
   new_table oid := borg_slave.relation($2, $4);
   set_aside oid := borg_slave.relation($3, $4);
+  -- Where the access view was to move, it is still the former one that is read.
+  view_oid  oid := coalesce(borg_slave.relation($1, $4), (
+                     SELECT f.view_oid FROM borg_slave.former_views($1, $2, $4, set_aside) f LIMIT 1));
 BEGIN
   PERFORM set_config('lock_timeout', lock_ms || 'ms', true);
   IF set_aside IS NULL OR view_oid IS NULL OR NOT borg_slave.reads(view_oid, set_aside)
