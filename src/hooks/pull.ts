@@ -23,8 +23,8 @@ export class RepositoryStuck extends AgentError {
  * rollback, and KILL only after the grace period.
  *
  * Throws AgentError: RepositoryStuck; 'connection'; 'invalid-config' (no such branch or repository at the other end);
- * 'command-failed' (a hook of others refused, and what is not understood); 'timed-out'; 'cancelled'; 'disk-full'; and what
- * `target()` throws.
+ * 'command-failed' (a hook of others refused, this user may not write to the repository, and what is not understood);
+ * 'timed-out'; 'cancelled'; 'disk-full'; and what `target()` throws.
  */
 export async function pull(repository: StateRepository, options: PullOptions = {}): Promise<PullResult> {
   // No target yet: a clone of a repository that was empty.

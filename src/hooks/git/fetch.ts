@@ -4,7 +4,15 @@ import { CommandFailed, run, tail, type RunOptions } from '../../lib/process.js'
 import { gitEnvironment, HOOK_SWITCH } from '../environment.js';
 import { RepositoryStuck } from '../pull.js';
 import { PULL_GRACE_MS, PULL_TIMEOUT_MS, type PullOptions } from '../repository.js';
+import { explainUnwritable } from '../unwritable.js';
 import type { FollowedBranch } from './followed.js';
+
+/** Without ssh's `Permission denied (publickey)`, which has to do with the connection. */
+const DENIED =
+  /^(?:error|fatal): (?:(?:cannot open|cannot lock ref|cannot update the ref|Unable to create) '.*: (?:Permission denied|Read-only file system)|insufficient permission for adding an object)/m;
+
+/** Somebody else's lock, or somebody else who was faster. */
+const IN_USE = /\.lock': File exists|is at [0-9a-f]+ but expected [0-9a-f]+/;
 
 /**
  * `git fetch` of the followed branch alone, our part of the installed hook switched off. A repository without a remote
@@ -52,20 +60,21 @@ export async function fetchGit(
 function explain(error: CommandFailed, branch: string): AgentError {
   const { stderr } = error;
   const message = `git fetch: ${tail(stderr)}`;
-  if (/cannot lock ref|\.lock': File exists/.test(stderr)) return new RepositoryStuck(message, error);
+  // First: what else stands there, the hook may have written.
+  if (stderr.includes('ref updates aborted by hook'))
+    return new AgentError('command-failed', `a hook refused the pull: ${tail(stderr)}`, {
+      retry: 'transient',
+      cause: error,
+    });
+  const unwritable = explainUnwritable(error, message, DENIED);
+  if (unwritable !== undefined) return unwritable;
+  if (IN_USE.test(stderr)) return new RepositoryStuck(message, error);
   if (stderr.includes("couldn't find remote ref"))
     return new AgentError('invalid-config', `the repository that is fetched from has no branch ${branch}`, {
       retry: 'remote',
       hint: 'Set STATE_BRANCH to the branch that the master commits to.',
       cause: error,
     });
-  if (stderr.includes('ref updates aborted by hook'))
-    return new AgentError('command-failed', `a hook refused the pull: ${tail(stderr)}`, {
-      retry: 'transient',
-      cause: error,
-    });
-  if (stderr.includes('No space left on device'))
-    return new AgentError('disk-full', message, { retry: 'transient', cause: error });
   if (/does not appear to be a git repository|repository '.*' (not found|does not exist)/i.test(stderr))
     return new AgentError('invalid-config', message, {
       retry: 'remote',

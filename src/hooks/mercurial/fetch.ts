@@ -5,12 +5,17 @@ import { mercurialBinary, mercurialEnvironment } from '../environment.js';
 import { isOurHook } from '../ours.js';
 import { RepositoryStuck } from '../pull.js';
 import { PULL_GRACE_MS, PULL_TIMEOUT_MS, type PullOptions } from '../repository.js';
+import { explainUnwritable } from '../unwritable.js';
 
 /** Someone else's pull may hold the lock for as long as its hook works: the next poll is soon enough. */
 const LOCK_TIMEOUT_SECONDS = 10;
 
 /** Exit codes of `ui.detailed-exit-code`, see `hg help scripting`. */
 const EXIT = { input: 10, lock: 20, hook: 40, remote: 100 } as const;
+
+/** Without the remote's `Permission denied (publickey)`, which has to do with the connection. */
+const DENIED =
+  /^abort: (?:could not lock .*: (?:Permission denied|Read-only file system)|(?:Permission denied|Read-only file system): )/m;
 
 /** The keys of our hooks, from `hg config hooks -T '{name}\0{value}\0'`. */
 export function hooksToSwitchOff(listing: string): string[] {
@@ -59,6 +64,14 @@ export async function fetchMercurial(
 function explain(error: CommandFailed, branch: string): AgentError {
   const { exitCode, stderr } = error;
   const message = `hg pull: ${tail(stderr)}`;
+  // First: what else stands there, the hook may have written.
+  if (exitCode === EXIT.hook)
+    return new AgentError('command-failed', `a hook refused the pull: ${tail(stderr)}`, {
+      retry: 'transient',
+      cause: error,
+    });
+  const unwritable = explainUnwritable(error, message, DENIED);
+  if (unwritable !== undefined) return unwritable;
   if (stderr.includes('abandoned transaction found') || exitCode === EXIT.lock)
     return new RepositoryStuck(message, error);
   if (exitCode === EXIT.input && stderr.includes('unknown branch'))
@@ -67,13 +80,6 @@ function explain(error: CommandFailed, branch: string): AgentError {
       hint: 'Set STATE_BRANCH to the branch that the master commits to.',
       cause: error,
     });
-  if (exitCode === EXIT.hook)
-    return new AgentError('command-failed', `a hook refused the pull: ${tail(stderr)}`, {
-      retry: 'transient',
-      cause: error,
-    });
-  if (stderr.includes('No space left on device'))
-    return new AgentError('disk-full', message, { retry: 'transient', cause: error });
   if (/^abort: (repository .* not found|default repository not configured)/m.test(stderr))
     return new AgentError('invalid-config', message, {
       retry: 'remote',
