@@ -143,7 +143,8 @@ program
   .addHelpText(
     'after',
     `
-Also a WARNING: failed polls, and a repository that is at another revision than the last run. Run it as the daemon's user.`,
+Also a WARNING: failed polls, a last run that broke off, and a repository that is at another revision than the last run. Run
+it as the daemon's user.`,
   )
   .action(
     act(async (options: HealthOptions) => {

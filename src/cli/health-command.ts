@@ -5,6 +5,7 @@ import { messageOf } from '../lib/errors.js';
 import { timeLimit } from '../lib/time-limit.js';
 import { isLocked, readHolder } from '../state/lock.js';
 import { StateStore } from '../state/store.js';
+import { findBrokenOff } from './broken-off.js';
 import { HEALTH, healthLine, judgeHealth, type Health, type HealthFacts, type Thresholds } from './health.js';
 import { readHeartbeat, type Heartbeat } from './heartbeat.js';
 import type { Session } from './session.js';
@@ -83,11 +84,18 @@ async function gather(session: Session): Promise<HealthFacts | undefined> {
   try {
     const heartbeat = readHeartbeat(store);
     const files = [...store.files().values()];
+    const last = lastRun(store, heartbeat);
+    const before = store.lastRun();
+    const isRunning = isLocked(config.statePath);
+    const newest = store.lastRun();
+    // Read before the look at the lock, it may have ended meanwhile; one that is read only after it may just have begun.
+    const isUnderWay = isRunning || newest?.id !== before?.id;
     return {
       now: clock.now(),
       heartbeat,
-      lastRun: lastRun(store, heartbeat),
-      running: isLocked(config.statePath) ? readHolder(config.statePath) : undefined,
+      lastRun: last,
+      brokenOff: findBrokenOff(newest, { isUnderWay, endedAt: last?.at }),
+      running: isRunning ? readHolder(config.statePath) : undefined,
       files: files.length,
       failed: files.filter((file) => file.state === 'failed').map((file) => file.path),
       target,

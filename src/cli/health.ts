@@ -1,4 +1,5 @@
 import type { LockHolder } from '../state/lock.js';
+import type { BrokenOff } from './broken-off.js';
 import { bytes } from './progress.js';
 import type { Heartbeat } from './heartbeat.js';
 
@@ -20,6 +21,8 @@ export interface HealthFacts {
   readonly heartbeat: Heartbeat | undefined;
   /** The last run that went to its end, by whichever command. */
   readonly lastRun: { readonly at: Date; readonly revision: string } | undefined;
+  /** The newest run, when it is not that one but broke off. */
+  readonly brokenOff: BrokenOff | undefined;
   readonly running: LockHolder | undefined;
   readonly files: number;
   /** Paths of the task files that failed. */
@@ -58,6 +61,7 @@ export function judgeHealth(facts: HealthFacts, thresholds: Thresholds): Health 
   const findings = [
     judgeAge(facts, thresholds),
     ...judgePolls(facts),
+    ...judgeBrokenOff(facts),
     judgeLag(facts),
     judgeFailed(facts, thresholds),
     ...facts.disks.map((disk) => judgeDisk(disk, thresholds)),
@@ -100,15 +104,30 @@ function judgeAge(facts: HealthFacts, { maxAgeMs, maxRunMs }: Thresholds): Findi
     const what = `${running.command} (process ${running.pid}) has been running for ${duration(runningMs)}`;
     return { state: runningMs > maxRunMs ? 'warning' : 'ok', text: `${what}, ${text}` };
   }
-  const polled =
-    heartbeat === undefined ? '' : `, last poll ${duration(now.getTime() - heartbeat.at.getTime())} ago`;
-  return { state: age === undefined ? 'unknown' : 'critical', text: `${text}${polled}` };
+  return { state: age === undefined ? 'unknown' : 'critical', text: `${text}${lastPoll(heartbeat, now)}` };
+}
+
+/** With what it had to wait for; what it failed for, `judgePolls` says. */
+function lastPoll(heartbeat: Heartbeat | undefined, now: Date): string {
+  if (heartbeat === undefined) return '';
+  const { at, failures, message } = heartbeat;
+  const why = failures > 0 || message === undefined ? '' : `: ${message}`;
+  return `, last poll ${duration(now.getTime() - at.getTime())} ago${why}`;
 }
 
 function judgePolls({ heartbeat }: HealthFacts): Finding[] {
   if (heartbeat === undefined || heartbeat.failures === 0) return [];
   const { failures, message = 'no message' } = heartbeat;
   return [{ state: 'warning', text: `${plural(failures, 'poll')} failed in a row: ${message}` }];
+}
+
+function judgeBrokenOff({ brokenOff, now }: HealthFacts): Finding[] {
+  if (brokenOff === undefined) return [];
+  const { command, at, isInterrupted } = brokenOff;
+  const how = isInterrupted ? 'was interrupted' : 'broke off';
+  const when = `${duration(now.getTime() - at.getTime())} ago`;
+  const text = `the last run (${command}) ${how} ${when}: see its log, or run slave-sync sync`;
+  return [{ state: 'warning', text }];
 }
 
 function judgeLag({ target, lastRun, running }: HealthFacts): Finding {

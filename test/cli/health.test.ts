@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { findBrokenOff } from '../../src/cli/broken-off.js';
 import { healthLine, judgeHealth, type HealthFacts, type Thresholds } from '../../src/cli/health.js';
 import { readHeartbeat, saveHeartbeat, type Heartbeat } from '../../src/cli/heartbeat.js';
 import type { Tick } from '../../src/poll.js';
@@ -26,6 +27,7 @@ const well: HealthFacts = {
   now,
   heartbeat,
   lastRun: { at: ago(10), revision },
+  brokenOff: undefined,
   running: undefined,
   files: 40,
   failed: [],
@@ -73,6 +75,34 @@ describe('health', () => {
     expect(sick({ heartbeat: beat })).to.deep.equal([
       'critical',
       'last success 67 min ago, last poll 10 s ago; 9 polls failed in a row: no route',
+    ]);
+  });
+
+  it('says what the last poll had to wait for when the last success is too old', () => {
+    const beat: Heartbeat = {
+      ...heartbeat,
+      outcome: 'busy',
+      message: 'hg pull: locked',
+      pulledAt: ago(4_000),
+    };
+    expect(sick({ heartbeat: beat })).to.deep.equal([
+      'critical',
+      'last success 67 min ago, last poll 10 s ago: hg pull: locked',
+    ]);
+    expect(sick({ heartbeat: { ...beat, pulledAt: ago(10) } })[0]).to.equal('ok');
+  });
+
+  it('warns of a last run that broke off, which nothing else tells after a hook', () => {
+    const hookOnly = { heartbeat: undefined, lastRun: { at: ago(7_200), revision } };
+    const brokenOff = { command: 'hook hg', at: ago(300), isInterrupted: false };
+    expect(sick({ ...hookOnly, brokenOff }, { maxAgeMs: undefined })).to.deep.equal([
+      'warning',
+      'the last run (hook hg) broke off 5 min ago: see its log, or run slave-sync sync',
+    ]);
+    const interrupted = { ...brokenOff, isInterrupted: true };
+    expect(sick({ ...hookOnly, brokenOff: interrupted }, { maxAgeMs: undefined })).to.deep.equal([
+      'warning',
+      'the last run (hook hg) was interrupted 5 min ago: see its log, or run slave-sync sync',
     ]);
   });
 
@@ -155,6 +185,48 @@ describe('health', () => {
   it('stays one line with one bar, whatever the texts hold', () => {
     const line = healthLine({ state: 'warning', text: 'a | b\nc\r\td', metrics: [] });
     expect(line).to.equal('SLAVE-SYNC WARNING - a / b c d');
+  });
+});
+
+describe('a run that broke off', () => {
+  const ended = { revision, outcome: 'done', summary: {} };
+  let store: StateStore;
+
+  beforeEach(async () => {
+    store = new StateStore(await tempDir('state'));
+    store.finishRun(store.startRun('sync', ago(500)), ago(400), ended);
+  });
+  afterEach(() => store.close());
+
+  const found = (isUnderWay = false, endedAt = ago(400)) =>
+    findBrokenOff(store.lastRun(), { isUnderWay, endedAt });
+
+  it('is the newest one, without a revision, until another one goes to its end', () => {
+    expect(found()).to.equal(undefined);
+    store.finishRun(store.startRun('hook hg', ago(300)), ago(290), { outcome: 'failed', summary: {} });
+    expect(found()).to.deep.equal({ command: 'hook hg', at: ago(290), isInterrupted: false });
+    expect(findBrokenOff(store.lastRun(), { isUnderWay: false, endedAt: undefined })).to.include({
+      command: 'hook hg',
+    });
+    // As the heartbeat knows it.
+    expect(found(false, ago(200))).to.equal(undefined);
+    store.finishRun(store.startRun('hook hg', ago(100)), ago(90), { ...ended, outcome: 'failed' });
+    expect(found()).to.equal(undefined);
+  });
+
+  it('was interrupted when it has no end and nobody runs, and when it was stopped', () => {
+    const run = store.startRun('hook git', ago(300));
+    expect(found(true)).to.equal(undefined);
+    expect(found()).to.deep.equal({ command: 'hook git', at: ago(300), isInterrupted: true });
+    store.finishRun(run, ago(200), { ...ended, outcome: 'stopped' });
+    expect(found()).to.deep.equal({ command: 'hook git', at: ago(200), isInterrupted: true });
+  });
+
+  it('is none of the daemon, whose heartbeat knows whether it was asked to stop', () => {
+    store.finishRun(store.startRun('poll', ago(300)), ago(290), { outcome: 'failed', summary: {} });
+    expect(found()).to.equal(undefined);
+    store.startRun('poll', ago(200));
+    expect(found()).to.equal(undefined);
   });
 });
 
