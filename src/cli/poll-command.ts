@@ -186,6 +186,8 @@ function tickWork(session: Session, program: OwnProgram, once: boolean): TickWor
         hindrance: [program.hindrance ?? [], pullError?.message ?? []].flat().join('\n') || undefined,
       });
       tell(session, report, once);
+      // No run that went to its end: neither the tick nor the heartbeat may count it as one.
+      if (report.lost !== undefined) throw report.lost;
       return report;
     },
   };

@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import type { Config } from '../config.js';
 import type { StateRepository } from '../hooks/repository.js';
 import type { Clock } from '../lib/clock.js';
-import { AgentError } from '../lib/errors.js';
+import { AgentError, toAgentError } from '../lib/errors.js';
 import type { Logger } from '../lib/log.js';
 import { CHILD_MARK } from '../lib/process.js';
 import type { Redactor } from '../lib/secret.js';
@@ -39,6 +39,8 @@ export interface RunOptions {
 
 export interface RunReport extends Reconciled {
   readonly durationMs: number;
+  /** Why the lock was lost, when that stopped jobs half-way; undefined otherwise. */
+  readonly lost: AgentError | undefined;
 }
 
 /** One run: takes the lock, opens what is needed when it is needed, reconciles, records the outcome, closes everything. */
@@ -47,7 +49,9 @@ export async function runOnce(options: RunOptions): Promise<RunReport> {
   const lock = await takeLock(options);
   try {
     const result = await runUnderLock(options, lock);
-    return { ...result, durationMs: performance.now() - begin };
+    const isStopped = result.results.some((job) => job.state === 'stopped');
+    const lost = isStopped && lock.lost.aborted ? toAgentError(lock.lost.reason) : undefined;
+    return { ...result, durationMs: performance.now() - begin, lost };
   } finally {
     lock.release();
   }

@@ -1,8 +1,10 @@
 import { expect } from 'chai';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { readHeartbeat } from '../../src/cli/heartbeat.js';
 import { CHILD_MARK } from '../../src/lib/process.js';
 import { readHolder } from '../../src/state/lock.js';
+import { StateStore } from '../../src/state/store.js';
 import { makeTable, publish, rowsOf, statusOf, styleFile, succeeds, taskFile } from '../e2e/master.js';
 import { isRunning, until } from '../support/daemon.js';
 import type { CommandOutcome } from '../support/repository.js';
@@ -29,8 +31,9 @@ describe('a run that ends before its work is done', function () {
   /** Starts a run and, as soon as this program runs below it, stops that one: TERM alone does not end it then. */
   async function runUntil(
     program: string,
+    ...command: readonly string[]
   ): Promise<{ ended: Promise<CommandOutcome>; agent: number; stopped: readonly number[] }> {
-    const ended = rig.cli('sync');
+    const ended = rig.cli(...(command.length > 0 ? command : ['sync']));
     let stopped: readonly number[] = [];
     await until(() => {
       const found = findMarked(state, CHILD_MARK).filter(
@@ -90,4 +93,21 @@ describe('a run that ends before its work is done', function () {
       succeeds(await rig.cli('sync'));
       expect(await rowsOf(rig, 'ws1.large')).to.equal(ROWS);
     });
+
+  it('without its lock poll --once fails and says why, and its heartbeat knows of no run', async () => {
+    const { ended, stopped } = await runUntil('pg_restore', 'poll', '--once');
+    await rm(join(state, 'lock.db'));
+    const { code, stderr, stdout } = await ended;
+    expect(code, stderr).to.equal(1);
+    expect(stderr).to.match(/the lock \S+lock\.db was removed/);
+    expect(stdout).to.include('1 not finished');
+    expect(stopped.filter(isRunning)).to.deep.equal([]);
+    const store = new StateStore(state, 'read');
+    const heartbeat = readHeartbeat(store);
+    store.close();
+    expect(heartbeat).to.include({ outcome: 'failed', failures: 1, ranAt: undefined });
+    expect(heartbeat?.message).to.include('was removed');
+    succeeds(await rig.cli('poll', '--once'));
+    expect(await rowsOf(rig, 'ws1.large')).to.equal(ROWS);
+  });
 });
