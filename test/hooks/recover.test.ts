@@ -1,12 +1,23 @@
 import { spawn } from 'node:child_process';
-import { lstat, lutimes, readdir, readFile, symlink, utimes, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  copyFile,
+  lstat,
+  lutimes,
+  readdir,
+  readFile,
+  symlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { expect } from 'chai';
 import { pull, RepositoryStuck } from '../../src/hooks/pull.js';
 import { recover } from '../../src/hooks/recover.js';
 import { silentLogger } from '../../src/lib/log.js';
 import { command, commitAll, makeRepository, must, type TestRepository } from '../support/repository.js';
+import { tempDir } from '../support/temp.js';
 import { env, failureOf, isRunning, open, until } from './helpers.js';
 
 async function recoverIn(rig: TestRepository): Promise<string[]> {
@@ -143,4 +154,74 @@ describe('git recover', () => {
     expect(await recoverIn(rig)).to.deep.equal([`removed the stale lock ${lock}`]);
     expect(await commitAll('git', rig.clone)).to.match(/^[0-9a-f]{40}$/);
   });
+
+  for (const [name, isGit] of [
+    ['git-upload-pack', true],
+    ['gitea', false],
+    ['gitlab-runner', false],
+  ] as const)
+    it(`takes ${name} in the repository for ${isGit ? 'a git' : 'no git'}`, async () => {
+      const rig = await makeRepository('git');
+      const lock = await makeLock(rig, 'index.lock', 10);
+      const end = await startAs(name, rig.clone);
+      try {
+        expect(await recoverIn(rig)).to.deep.equal(isGit ? [] : [`removed the stale lock ${lock}`]);
+      } finally {
+        await end();
+      }
+    });
+
+  it('waits an hour, and no longer, for a git of which it cannot see where it works', async () => {
+    const rig = await makeRepository('git');
+    const old = await makeLock(rig, 'index.lock', 120);
+    const younger = await makeLock(rig, 'HEAD.lock', 10);
+    const end = await startAs('git', '/');
+    try {
+      expect(await unprivilegedly(rig, () => recoverIn(rig))).to.deep.equal([]);
+      await must('rm', [younger], rig.clone);
+      expect(await unprivilegedly(rig, () => recoverIn(rig))).to.deep.equal([
+        `removed the stale lock ${old}`,
+      ]);
+    } finally {
+      await end();
+    }
+  });
 });
+
+async function makeLock(rig: TestRepository, name: string, minutes: number): Promise<string> {
+  const lock = join(rig.clone, '.git', name);
+  await writeFile(lock, '');
+  const at = new Date(Date.now() - minutes * 60_000);
+  await utimes(lock, at, at);
+  return lock;
+}
+
+/** A process of this name that waits in a folder; answers what ends it. */
+async function startAs(name: string, cwd: string): Promise<() => Promise<void>> {
+  const program = join(await tempDir('program'), name);
+  await copyFile('/bin/sh', program);
+  // Whoever may not read a program may not see its process's folder either, unless that is root.
+  await chmod(program, 0o111);
+  const child = spawn(program, ['-c', 'read line'], { cwd, stdio: ['pipe', 'ignore', 'ignore'] });
+  const ended = new Promise((resolve) => child.once('exit', resolve));
+  const comm = async (): Promise<string> => readFile(`/proc/${child.pid ?? 0}/comm`, 'utf8');
+  await until(async () => (await comm()).trim() === name);
+  return async () => {
+    child.stdin.end();
+    await ended;
+  };
+}
+
+/** As nobody, to whom the repository is given, where the tests run as root, who sees everything. */
+async function unprivilegedly<T>(rig: TestRepository, work: () => Promise<T>): Promise<T> {
+  if (process.getuid?.() !== 0) return work();
+  const folder = dirname(rig.clone);
+  await chmod(folder, 0o755);
+  await must('chown', ['-R', 'nobody', folder], folder);
+  process.seteuid?.('nobody');
+  try {
+    return await work();
+  } finally {
+    process.seteuid?.(0);
+  }
+}
