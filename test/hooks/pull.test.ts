@@ -125,6 +125,17 @@ describe('hg pull and hooks', () => {
       ['pretxnchangegroup.a', "'/x y/slave-sync' hook hg"],
       ['pretxnchangegroup.slave-sync', 'anything'],
       ['precommit', '/usr/bin/node /opt/agent/dist/cli.js hook deny'],
+      ['changegroup', 'slave-sync sync'],
+      ['changegroup', 'code/venv/bin/honcho -e code/.env run slave-sync sync --wait 60'],
+      ['changegroup', '/usr/bin/slave-sync --env-file /etc/slave-sync.env sync'],
+      ['changegroup', "'/x y/slave-sync' --env-file='/x y/.env' sync"],
+      ['changegroup', "slave-sync '--env-file=/x y/.env' 'sync' >/dev/null"],
+      ['changegroup', '/usr/bin/node /usr/lib/node_modules/slave-sync/dist/cli.js sync'],
+      ['changegroup', "'/usr/bin/node' '/opt/any where/slave-sync-0.1.0/dist/cli.js' sync"],
+      ['changegroup', 'code/slave-sync/dist/cli.js --env-file code/.env sync'],
+      ['changegroup', `/opt/borgslave-sync/releases/${'0a'.repeat(20)}/dist/cli.js sync`],
+      ['changegroup', 'code/dist/cli.js sync'],
+      ['changegroup', '/opt/state/code/dist/cli.js --env-file code/.env sync; true'],
     ] as const)
       expect([value, isOurHook(key, value)]).to.deep.equal([value, true]);
     for (const [key, value] of [
@@ -132,6 +143,16 @@ describe('hg pull and hooks', () => {
       ['pretxnchangegroup', '/opt/slave-sync-tools/notify'],
       ['precommit', '.hg/denied.sh'],
       ['incoming', 'python:hgext.notify.hook'],
+      ['changegroup', '/usr/bin/slave-sync status'],
+      ['changegroup', 'slave-sync --env-file sync status'],
+      ['changegroup', 'slave-sync sync-report'],
+      ['changegroup', 'notify --about slave-sync --then sync'],
+      ['changegroup', 'node /opt/mirror/dist/cli.js sync'],
+      ['changegroup', 'node /opt/slave-sync-tools/dist/cli.js sync'],
+      ['changegroup', 'node /opt/slave-sync/tools/cli.js sync'],
+      ['changegroup', 'node /home/me/code/mirror/dist/cli.js sync'],
+      ['changegroup', 'node /opt/qr-code/dist/cli.js sync'],
+      ['changegroup', 'node /opt/slave-sync/dist/cli.js health; sync'],
     ] as const)
       expect([value, isOurHook(key, value)]).to.deep.equal([value, false]);
   });
