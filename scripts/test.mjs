@@ -84,14 +84,14 @@ function groupsOf(files) {
   return [...groups, ...byFolder.values()];
 }
 
-/** Two more at the same time than there are cores: most tests wait for something half of their time. */
+/** Three more at the same time than there are cores: most tests wait for something more than half of their time. */
 async function runAll(works) {
   const waiting = [...works];
   const results = [];
   const worker = async () => {
     for (let work = waiting.shift(); work !== undefined; work = waiting.shift()) results.push(await work());
   };
-  const workers = Math.min(works.length, 4, availableParallelism() + 2);
+  const workers = Math.min(works.length, 6, availableParallelism() + 3);
   await Promise.all(Array.from({ length: workers }, worker));
   return results;
 }
