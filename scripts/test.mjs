@@ -23,6 +23,8 @@ async function test() {
     total.passed += passed;
     total.failed += failed;
   };
+  const cluster = mkdtempSync(join(tmpdir(), 'slave-sync-test-cluster-'));
+  process.env['TEST_CLUSTER'] = cluster;
   try {
     provision();
     prepare();
@@ -34,6 +36,8 @@ async function test() {
   } catch (error) {
     add({ passed: 0, failed: 1 });
     console.error(`\n${error instanceof Stop ? error.message : error.stack}`);
+  } finally {
+    rmSync(cluster, { recursive: true, force: true });
   }
   console.log(`\n${total.passed} passed, ${total.failed} failed`);
   if (total.failed > 0) process.exitCode = 1;

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { chown, writeFile } from 'node:fs/promises';
+import { chown, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
 import { postgresBin } from '../../scripts/programs.mjs';
 import { run } from '../../src/lib/process.js';
+import { copyShared, isWanted, share } from './cluster-copy.js';
 import { startDaemon, until, type Daemon } from './daemon.js';
 import { freePort } from './port.js';
 import { tempDir, type OtherUser } from './temp.js';
@@ -65,18 +66,11 @@ async function createCluster(): Promise<TestCluster> {
   const dir = await tempDir('postgres');
   const data = join(dir, 'data');
   const logFile = join(dir, 'log');
-  const password = randomBytes(12).toString('hex');
-  await writeFile(join(dir, 'password'), password, { mode: 0o600 });
   await writeFile(logFile, '');
-  if (user) for (const path of [dir, join(dir, 'password'), logFile]) await chown(path, user.uid, user.gid);
-
-  await run(
-    ...asUser(user, join(binDir, 'initdb'), [
-      ...['--pgdata', data, '--username', SUPERUSER, '--pwfile', join(dir, 'password')],
-      ...['--auth', 'scram-sha-256', '--encoding', 'UTF8', '--no-locale', '--no-sync'],
-    ]),
-    { cwd: dir, timeoutMs: 60_000 },
-  );
+  if (user) for (const path of [dir, logFile]) await chown(path, user.uid, user.gid);
+  const isCopy = await copyShared(dir);
+  if (!isCopy) await initialise(binDir, dir, user);
+  const password = await readFile(join(dir, 'password'), 'utf8');
 
   const connect = (port: number, database: string, as = { user: SUPERUSER, password }): Promise<pg.Client> =>
     connected(new pg.Client({ host: HOST, port, database, ...as }));
@@ -104,7 +98,12 @@ async function createCluster(): Promise<TestCluster> {
     port = await freePort();
     return startOn(port);
   });
-  await createTemplate(await connect(port, 'postgres'), () => connect(port, TEMPLATE));
+  if (!isCopy) await createTemplate(await connect(port, 'postgres'), () => connect(port, TEMPLATE));
+  if (isWanted()) {
+    await daemon.stop(STOP_SIGNALS.fast);
+    await share(dir);
+    daemon = await startOn(port);
+  }
 
   let databases = 0;
   return {
@@ -137,6 +136,19 @@ async function createCluster(): Promise<TestCluster> {
 }
 
 const STOP_SIGNALS = { smart: 'SIGTERM', fast: 'SIGINT', immediate: 'SIGQUIT' } as const;
+
+async function initialise(binDir: string, dir: string, user: OtherUser | undefined): Promise<void> {
+  const passwordFile = join(dir, 'password');
+  await writeFile(passwordFile, randomBytes(12).toString('hex'), { mode: 0o600 });
+  if (user) await chown(passwordFile, user.uid, user.gid);
+  await run(
+    ...asUser(user, join(binDir, 'initdb'), [
+      ...['--pgdata', join(dir, 'data'), '--username', SUPERUSER, '--pwfile', passwordFile],
+      ...['--auth', 'scram-sha-256', '--encoding', 'UTF8', '--no-locale', '--no-sync'],
+    ]),
+    { cwd: dir, timeoutMs: 60_000 },
+  );
+}
 
 /** No fsync: these data need not outlive the machine. Commits stay synchronous, so that 'immediate' loses none. */
 function settings(port: number): string[] {
