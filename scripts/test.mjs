@@ -30,6 +30,7 @@ async function test() {
     prepare();
     say('Checking types, lint and format, and running the tests');
     const files = process.argv.slice(2);
+    if (files.length === 0) process.env['TEST_VCS'] ??= 'sample';
     const groups = files.length > 0 ? [files] : groupsOf(testFiles());
     const works = [...CHECKS.map((one) => () => check(one)), ...groups.map((group) => () => mocha(group))];
     for (const counts of await runAll(works)) add(counts);
@@ -66,8 +67,7 @@ const LONG = [
 ];
 
 /** Of these some files share a process, and so a PostgreSQL: to start one costs as much as the tests of a small file. */
-const SHARING = ['pgdump', 'hooks', 'report', 'transfer'];
-const SHARED = 3;
+const SHARING = { e2e: 2, pgdump: 3, hooks: 3, report: 3, transfer: 3 };
 
 /** The files in groups that can run beside each other: each starts servers of its own on free ports. */
 function groupsOf(files) {
@@ -81,8 +81,7 @@ function groupsOf(files) {
   for (const file of long) {
     const last = groups.at(-1);
     const folder = folderOf(file);
-    if (last && SHARING.includes(folder) && folderOf(last[0]) === folder && last.length < SHARED)
-      last.push(file);
+    if (last && folderOf(last[0]) === folder && last.length < (SHARING[folder] ?? 1)) last.push(file);
     else groups.push([file]);
   }
   return [...groups, ...byFolder.values()];

@@ -8,6 +8,7 @@ import { featureFiles, workspaceFiles } from './support/master.js';
 import { startPolling, usage, type PollingDaemon } from './support/polling.js';
 import { makeRig, type Rig } from './support/rig.js';
 import { tempDir } from './support/temp.js';
+import { vcsOf } from './support/vcs.js';
 
 const daemons: PollingDaemon[] = [];
 
@@ -47,8 +48,8 @@ async function setSource(rig: Rig, url: string): Promise<void> {
   else await rig.exec('git', 'remote', 'set-url', 'origin', url);
 }
 
-for (const vcs of ['hg', 'git'] as const)
-  describe(`slave-sync poll with ${vcs}`, function () {
+for (const { vcs, note } of vcsOf('poll-command'))
+  describe(`slave-sync poll with ${vcs}${note}`, function () {
     this.timeout(120_000);
     let rig: Rig;
 

@@ -10,6 +10,7 @@ import { commitAll, must, type CommandOutcome } from './support/repository.js';
 import { startPolling } from './support/polling.js';
 import { makeRig, type Rig } from './support/rig.js';
 import { tempDir } from './support/temp.js';
+import { vcsOf } from './support/vcs.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
@@ -33,8 +34,8 @@ async function writeVersion(folder: string, version: string, build = BUILD): Pro
   return commitAll('git', folder, version);
 }
 
-for (const vcs of ['hg', 'git'] as const)
-  describe(`CODE_BRANCH with ${vcs}: the program runs from the checkout code/ of the state repository`, function () {
+for (const { vcs, note } of vcsOf('update-run'))
+  describe(`CODE_BRANCH with ${vcs}: the program runs from the checkout code/ of the state repository${note}`, function () {
     this.timeout(180_000);
     let rig: Rig;
     /** Of the program. */

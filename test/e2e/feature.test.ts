@@ -6,6 +6,7 @@ import { anotherGeoServer, type TestGeoServer } from '../support/geoserver/index
 import { postgres } from '../support/postgres.js';
 import { makeRig, type Rig } from '../support/rig.js';
 import { tempDir } from '../support/temp.js';
+import { vcsOf } from '../support/vcs.js';
 import {
   layerExists,
   makeTable,
@@ -35,8 +36,8 @@ async function served(geoserver: TestGeoServer): Promise<{ title: unknown; style
   };
 }
 
-for (const vcs of ['hg', 'git'] as const)
-  describe(`a feature from the master to the slave, by ${vcs}`, () => {
+for (const { vcs, note } of vcsOf('e2e/feature'))
+  describe(`a feature from the master to the slave, by ${vcs}${note}`, () => {
     let rig: Rig;
     before(async () => {
       rig = await makeRig({ vcs, reach: 'ssh' });

@@ -4,14 +4,15 @@ import { join } from 'node:path';
 import { at } from '../../src/geoserver/json.js';
 import { commitAll } from '../support/repository.js';
 import { makeRig, type Rig } from '../support/rig.js';
+import { vcsOf } from '../support/vcs.js';
 import { makeTable, publish, statusOf, styleFile, succeeds, taskFile } from './master.js';
 
 const ROADS = taskFile('roads');
 const OVERLAY = 'dpaw/layers/ws1.roads.meta.json';
 
 /** Revisions that name a task file among their changes although nothing is to be done for it. */
-for (const vcs of ['hg', 'git'] as const)
-  describe(`nothing to do, by ${vcs}`, () => {
+for (const { vcs, note } of vcsOf('e2e/nothing-changed'))
+  describe(`nothing to do, by ${vcs}${note}`, () => {
     let rig: Rig;
     before(async () => {
       rig = await makeRig({ vcs });

@@ -7,14 +7,15 @@ import { publishEmptyTiles, publishFeature, publishMeta, publishRemove } from '.
 import { publishWorkspace } from '../../src/publish/workspace.js';
 import { failure } from '../transfer/rig.js';
 import { PublishRig, deps, never } from './rig.js';
+import { vcsOf } from '../support/vcs.js';
 
 interface Reference {
   readonly file: string;
   readonly md5: string;
 }
 
-for (const vcs of ['hg', 'git'] as const)
-  describe(`publish into ${vcs}`, () => {
+for (const { vcs, note } of vcsOf('publish/feature'))
+  describe(`publish into ${vcs}${note}`, () => {
     let rig: PublishRig;
     beforeEach(async () => {
       rig = await PublishRig.start(vcs);
