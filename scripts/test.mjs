@@ -54,12 +54,15 @@ function testFiles() {
 /** What takes long goes first and file by file, so that all cores are busy to the end. */
 const LONG = [
   'e2e',
+  // Those beside the folders: the daemon, the update of the program.
+  '',
   'faults',
   'hostile',
   'soak',
   'pgdump',
   'hooks',
   'doctor',
+  'publish',
   'packaging',
   'demo',
   'report',
