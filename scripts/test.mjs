@@ -53,6 +53,7 @@ function testFiles() {
 
 /** What takes long goes first and file by file, so that all cores are busy to the end. */
 const LONG = [
+  'doctor',
   'e2e',
   // Those beside the folders: the daemon, the update of the program.
   '',
@@ -61,16 +62,16 @@ const LONG = [
   'soak',
   'pgdump',
   'hooks',
-  'doctor',
   'publish',
+  'geoserver',
+  'transfer',
+  'report',
   'packaging',
   'demo',
-  'report',
-  'transfer',
 ];
 
 /** Of these some files share a process, and so a PostgreSQL: to start one costs as much as the tests of a small file. */
-const SHARING = { e2e: 2, pgdump: 3, hooks: 3, report: 3, transfer: 3 };
+const SHARING = { e2e: 2, geoserver: 99, pgdump: 3, hooks: 3, report: 3, transfer: 3 };
 
 /** The files in groups that can run beside each other: each starts servers of its own on free ports. */
 function groupsOf(files) {

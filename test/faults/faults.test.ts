@@ -3,7 +3,7 @@ import { describeCase, drawCase, runCase } from './case.js';
 import { World } from './world.js';
 
 const { FAULT_SEED, FAULT_CASES, FAULT_VCS } = process.env;
-const SAMPLE = 5;
+const SAMPLE = 4;
 const isSample = FAULT_CASES === undefined;
 /** Case n of a seed is case 0 of seed + n: the number in a test's name is what replays it. */
 const seed = Number(FAULT_SEED ?? (isSample ? 20_261_121 : Date.now() % 1_000_000_000));
